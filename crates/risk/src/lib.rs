@@ -1,11 +1,28 @@
 //! The risk engine of Estuary: portfolio margin by full revaluation, in fixed point.
+//!
+//! One engine, bit for bit, in the program, the client, the command line and the browser. The modules
+//! below, read in this order, are the calculation:
+//!
+//! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
+//! scenarios ([`scenario`]) → one strike in every scenario ([`array`]) → what lies between the nodes
+//! ([`bound`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
+//! ([`liquidation`]).
 #![no_std]
 #![forbid(unsafe_code)]
 
-pub mod units;
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod array;
+pub mod black76;
+pub mod bound;
 pub mod fixed;
 mod fixed_table;
+pub mod margin;
+pub mod market;
 pub mod normal;
 mod normal_table;
-pub mod black76;
+pub mod scenario;
 pub mod smile;
+pub mod units;

@@ -1,0 +1,281 @@
+//! The risk array of one strike: profit and loss of one long call per unit of underlying in every
+//! scenario, with its slope against spot. The kernel of the engine.
+//!
+//! A call and a put of one expiry and strike differ by a forward, so one array serves both: a put is
+//! a call less the linear leg (`margin-model.md`, section 4, netting by parity).
+
+use crate::fixed::sqrt_tau_q32;
+use crate::normal::cdf_q30;
+use crate::scenario::{
+    ScenarioGrid, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS, VOL_BASE,
+    VOL_LEVELS, VOL_UP,
+};
+use crate::smile::{Smile, SmileSlice};
+use crate::units::{RiskError, ONE_Q30};
+
+/// |ln(F/K)| is clamped to ln 64 before scenarios: a strike further away is priced at the clamp and
+/// the whole remaining value of its out-of-the-money side is declared as error.
+pub const MAX_LOG_MONEYNESS_Q28: i64 = 1_116_391_677;
+/// Forwards lie in [1/2, 2) of spot.
+pub const MIN_FORWARD_RATIO_Q30: i64 = ONE_Q30 / 2;
+/// Exclusive upper limit of the forward ratio.
+pub const MAX_FORWARD_RATIO_Q30: i64 = 2 * ONE_Q30;
+/// Total volatility σ√τ is clamped to [2^-21, 2^6]; Q32.
+pub const MIN_TOTAL_VOL_Q32: u64 = 1 << 11;
+/// Upper clamp of total volatility in Q32.
+pub const MAX_TOTAL_VOL_Q32: u64 = 1 << 38;
+
+/// What every strike of one expiry shares in one instruction.
+#[derive(Clone, Debug)]
+pub struct ExpiryContext {
+    /// F/S in Q30, unmoved.
+    pub forward_ratio_q30: i64,
+    /// ln(F/S) in Q40.
+    pub log_forward_ratio_q40: i64,
+    /// F/S in Q30 after each spot move.
+    pub moved_forward_q30: [i64; SPOT_MOVES],
+    /// Volatility multipliers down, base, up in Q30.
+    pub vol_multiplier_q30: [u64; VOL_LEVELS],
+    /// √τ in Q32, years of 365 days.
+    pub sqrt_tau_q32: u64,
+    /// The smile at this maturity.
+    pub slice: SmileSlice,
+}
+
+impl ExpiryContext {
+    /// Prepares an expiry `seconds_left` away (floored at one minute) whose forward is
+    /// `forward_ratio_q30` of spot.
+    pub fn new(
+        grid: &ScenarioGrid,
+        seconds_left: i64,
+        forward_ratio_q30: i64,
+        smile: &Smile,
+    ) -> Result<Self, RiskError> {
+        if !(MIN_FORWARD_RATIO_Q30..MAX_FORWARD_RATIO_Q30).contains(&forward_ratio_q30) {
+            return Err(RiskError::ForwardOutOfRange);
+        }
+        let sqrt_tau_q32 = sqrt_tau_q32(seconds_left);
+        let mut moved_forward_q30 = [0; SPOT_MOVES];
+        for (moved, multiple) in moved_forward_q30.iter_mut().zip(&grid.multiple_q30) {
+            // The ratio is below 2^31 and the multiple at most 2^32.
+            *moved = forward_ratio_q30.wrapping_mul(*multiple) >> 30;
+        }
+        let log = |value: i64| crate::fixed::ln_q40(value.unsigned_abs());
+        Ok(Self {
+            forward_ratio_q30,
+            log_forward_ratio_q40: log(forward_ratio_q30).saturating_sub(log(ONE_Q30)),
+            moved_forward_q30,
+            vol_multiplier_q30: grid.vol_multipliers_q30(seconds_left),
+            sqrt_tau_q32,
+            slice: SmileSlice::new(smile, sqrt_tau_q32).map_err(|_| RiskError::VolOutOfRange)?,
+        })
+    }
+}
+
+/// Where a strike stands against spot and forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moneyness {
+    /// K/S in Q30 as it is.
+    pub strike_ratio_q30: i64,
+    /// K/S in Q30 as the kernel prices it.
+    pub clamped_ratio_q30: i64,
+    /// ln(F/K) in Q28, clamped to ±ln 64.
+    pub log_q28: i64,
+}
+
+impl Moneyness {
+    /// From ln(F/K) in Q28 and K/S in Q30 (any positive values).
+    pub fn new(log_q28: i64, strike_ratio_q30: i64, expiry: &ExpiryContext) -> Self {
+        let clamped = log_q28.clamp(-MAX_LOG_MONEYNESS_Q28, MAX_LOG_MONEYNESS_Q28);
+        let clamped_ratio_q30 = if clamped == log_q28 {
+            strike_ratio_q30
+        } else if clamped > 0 {
+            expiry.forward_ratio_q30 >> 6
+        } else {
+            // Below 2^31 × 64.
+            expiry.forward_ratio_q30.wrapping_mul(64)
+        };
+        Self {
+            strike_ratio_q30,
+            clamped_ratio_q30,
+            log_q28: clamped,
+        }
+    }
+
+    fn is_clamped(&self) -> bool {
+        self.strike_ratio_q30 != self.clamped_ratio_q30
+    }
+}
+
+/// The risk array of a call of one strike, per unit of underlying.
+#[derive(Clone, Debug)]
+pub struct StrikeArray {
+    /// Profit and loss in each scenario: fraction of spot in Q28, rounded down; within ±8.
+    pub pnl_q28: [i32; COLUMNS],
+    /// Slope of the value against spot (`∂V/∂S`, `F/S × N(d1)`) in each scenario, Q28.
+    pub slope_q28: [i32; COLUMNS],
+    /// Value of the call now, fraction of spot in Q30, rounded down.
+    pub call_mark_q30: i64,
+    /// Bound on the error of any entry of `pnl_q28`, in its units.
+    pub error_q28: i64,
+}
+
+/// A divisor prepared for `x ↦ x / s`: 2^62 / (s normalised to 32 bits).
+#[derive(Clone, Copy)]
+struct InverseVol {
+    mantissa: i64,
+    shift: u32,
+    half_q32: i64,
+    vol_q32: i64,
+}
+
+impl InverseVol {
+    /// `vol_q32` within [`MIN_TOTAL_VOL_Q32`] and [`MAX_TOTAL_VOL_Q32`].
+    #[inline(always)]
+    #[allow(
+        clippy::arithmetic_side_effects,
+        clippy::integer_division,
+        reason = "ranges below"
+    )]
+    fn new(vol_q32: u64) -> Self {
+        // 2^11 ≤ s ≤ 2^38: the top bit is 11..=38, so zeros is 25..=52 and the normalised divisor has its top bit at 31.
+        let zeros = vol_q32.leading_zeros();
+        let normalised = (vol_q32 << zeros) >> 32;
+        let mantissa = (1u64 << 62) / normalised;
+        // d_q32 = x_q28 × 2^36 / s = x_q28 × mantissa >> (63 − zeros − 5): between 6 and 33.
+        Self {
+            mantissa: mantissa as i64,
+            shift: 58 - zeros,
+            half_q32: (vol_q32 >> 1) as i64,
+            vol_q32: vol_q32 as i64,
+        }
+    }
+
+    /// (F_j/S)·N(d1) − (K/S)·N(d2) in Q60, and N(d1) in Q30.
+    #[inline(always)]
+    fn call(&self, log_q28: i64, moved_forward_q30: i64, strike_ratio_q30: i64) -> (i64, i64) {
+        // |x| < ln 64 + ln 20 < 8, so below 2^31, times a mantissa of at most 2^31; the quotient is
+        // below 2^56 and half a volatility below 2^37.
+        let d1 = (log_q28.wrapping_mul(self.mantissa) >> self.shift).wrapping_add(self.half_q32);
+        let n1 = cdf_q30(d1);
+        let n2 = cdf_q30(d1.wrapping_sub(self.vol_q32));
+        // F_j/S < 8 and N ≤ 1: the first product is below 2^63; a call is worth at least nothing, so
+        // the second exceeds it by no more than the kernel's error and the difference is in range.
+        let value = moved_forward_q30
+            .wrapping_mul(n1)
+            .wrapping_sub(strike_ratio_q30.wrapping_mul(n2));
+        (value, n1)
+    }
+}
+
+/// Total volatility at a level, clamped to the kernel's range.
+#[inline(always)]
+fn level_vol(total_vol_q32: u64, multiplier_q30: u64) -> InverseVol {
+    // s ≤ 2^38 and the multiplier is below 2^37: the high product stays below 2^60, the low one below 2^53.
+    let vol = total_vol_q32.min(MAX_TOTAL_VOL_Q32);
+    let high = vol.wrapping_mul(multiplier_q30 >> 15);
+    let low = vol.wrapping_mul(multiplier_q30 & 0x7fff) >> 15;
+    let scaled = high.wrapping_add(low) >> 15;
+    InverseVol::new(scaled.clamp(MIN_TOTAL_VOL_Q32, MAX_TOTAL_VOL_Q32))
+}
+
+impl StrikeArray {
+    /// An array of zeros, to be filled by [`StrikeArray::price`].
+    pub const ZERO: Self = Self {
+        pnl_q28: [0; COLUMNS],
+        slope_q28: [0; COLUMNS],
+        call_mark_q30: 0,
+        error_q28: 0,
+    };
+
+    /// Prices the strike in every scenario. `total_vol_q32` is σ√τ unmoved; volatility is
+    /// sticky-strike, so spot moves leave it as it is.
+    pub fn price(
+        &mut self,
+        grid: &ScenarioGrid,
+        expiry: &ExpiryContext,
+        moneyness: &Moneyness,
+        total_vol_q32: u64,
+    ) {
+        let vols = expiry
+            .vol_multiplier_q30
+            .map(|multiplier| level_vol(total_vol_q32, multiplier));
+        let strike = moneyness.clamped_ratio_q30;
+        let [_, base, up] = vols;
+        let centre = expiry.moved_forward_q30[CENTRE_NODE];
+        let (now_q60, _) = base.call(moneyness.log_q28, centre, strike);
+        // Below the clamp a call is the forward less the strike: the part the clamp took off comes back.
+        let below_clamp = moneyness
+            .clamped_ratio_q30
+            .wrapping_sub(moneyness.strike_ratio_q30)
+            .max(0);
+        self.call_mark_q30 = (now_q60 >> 30).wrapping_add(below_clamp);
+
+        let entries = self
+            .pnl_q28
+            .chunks_exact_mut(SPOT_NODES)
+            .zip(self.slope_q28.chunks_exact_mut(SPOT_NODES));
+        for ((pnl, slope), vol) in entries.zip(&vols) {
+            let moves = expiry.moved_forward_q30.iter().zip(&grid.log_q28);
+            for ((pnl, slope), (forward, log)) in pnl.iter_mut().zip(slope).zip(moves) {
+                // |log| < 8 in Q28 on both sides.
+                let (value, n1) = vol.call(moneyness.log_q28.wrapping_add(*log), *forward, strike);
+                *pnl = difference_q28(value, now_q60);
+                *slope = slope_q28(expiry.forward_ratio_q30, n1);
+            }
+        }
+        for tail in 0..TAILS {
+            let (column, spot_move) = (CORE_COLUMNS + tail, SPOT_NODES + tail);
+            let log = moneyness.log_q28.wrapping_add(grid.log_q28[spot_move]);
+            let (value, n1) = up.call(log, expiry.moved_forward_q30[spot_move], strike);
+            self.pnl_q28[column] = difference_q28(value, now_q60);
+            self.slope_q28[column] = slope_q28(expiry.forward_ratio_q30, n1);
+        }
+        self.error_q28 = self.declared_error_q28(expiry, moneyness);
+    }
+
+    /// The kernel's error: twice the price error of 5e-9·max(F, K) (the node's and the mark's), the
+    /// rounding of the entry, and beyond the clamp all that the out-of-the-money side can be worth.
+    fn declared_error_q28(&self, expiry: &ExpiryContext, moneyness: &Moneyness) -> i64 {
+        let forwards = &expiry.moved_forward_q30;
+        let scale = forwards
+            .iter()
+            .fold(moneyness.clamped_ratio_q30, |scale, f| scale.max(*f));
+        // 2 × 5e-9 is below 3 units of 2^-28; the scale is below 2^38.
+        let error = (scale >> 30)
+            .saturating_add(1)
+            .saturating_mul(3)
+            .saturating_add(2);
+        if !moneyness.is_clamped() {
+            return error;
+        }
+        let call = |pnl: &i32| i64::from(*pnl).saturating_add(self.call_mark_q30 >> 2);
+        let highest = if moneyness.log_q28 < 0 {
+            self.pnl_q28.iter().map(call).max()
+        } else {
+            Some(moneyness.clamped_ratio_q30 >> 2)
+        };
+        error
+            .saturating_add(highest.unwrap_or(0).max(0))
+            .saturating_add(1)
+    }
+}
+
+/// (V − V₀) in Q28 from Q60; both lie in [0, 8).
+#[inline(always)]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the difference is within ±8, so ±2^31 in Q28"
+)]
+fn difference_q28(value_q60: i64, now_q60: i64) -> i32 {
+    (value_q60.wrapping_sub(now_q60) >> 32) as i32
+}
+
+/// F/S × N(d1) in Q28: below 2.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "below 2^29")]
+fn slope_q28(forward_ratio_q30: i64, n1_q30: i64) -> i32 {
+    (forward_ratio_q30.wrapping_mul(n1_q30) >> 32) as i32
+}
+
+const _: () = assert!(VOL_BASE == 1 && VOL_UP == 2 && VOL_LEVELS == 3);

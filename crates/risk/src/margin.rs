@@ -1,0 +1,295 @@
+//! From the markets' risks to an account's requirement, its equity in two layers, and what its health
+//! allows (sections 5, 7 and 8 of `margin-model.md`). Until the offsets across underlyings are built,
+//! the markets' losses simply add up.
+
+use crate::market::MarketRisk;
+use crate::units::{Money, RiskError};
+
+/// Initial margin is at least gross exposure divided by this: "up to 20:1 hedged".
+pub const GROSS_DIVISOR_INITIAL: u32 = 20;
+/// Maintenance margin is at least gross exposure divided by this.
+pub const GROSS_DIVISOR_MAINTENANCE: u32 = 25;
+/// Maintenance margin as a fraction of the scenario loss, parts per million.
+pub const MAINTENANCE_FRACTION_PPM: u32 = 800_000;
+/// Liquidation stops at maintenance margin plus this share of the way to initial margin, ppm.
+pub const LIQUIDATION_TARGET_PPM: u32 = 400_000;
+
+/// Everything of an account that counts, summed over its markets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountTotals {
+    /// Settlement token.
+    pub cash: Money,
+    /// Value of owned less borrowed underlying.
+    pub spot_value: Money,
+    /// Value of options at mark.
+    pub option_value: Money,
+    /// Profit and loss of perpetuals and futures not yet settled: value at mark plus cost.
+    pub unsettled: Money,
+    /// P: the markets' certified losses, added.
+    pub scenario_loss: Money,
+    /// G: gross exposure.
+    pub gross: Money,
+}
+
+/// The answer to "how much is it worth, and how much must it be worth".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarginReport {
+    /// What supports positions: everything at mark.
+    pub equity: Money,
+    /// What may leave: unrealised gains do not count, unrealised losses do.
+    pub senior: Money,
+    /// Needed to increase risk.
+    pub initial_margin: Money,
+    /// Below it the account may be liquidated.
+    pub maintenance_margin: Money,
+}
+
+impl AccountTotals {
+    /// An account that holds only cash so far.
+    pub fn with_cash(cash: Money) -> Self {
+        Self {
+            cash,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a market; `cost` is the sum of the cost of the account's linear positions in it.
+    pub fn add_market(&mut self, risk: &MarketRisk, cost: Money) -> Result<(), RiskError> {
+        self.spot_value = self.spot_value.add(risk.spot_value)?;
+        self.option_value = self.option_value.add(risk.option_value)?;
+        self.unsettled = self.unsettled.add(risk.linear_value)?.add(cost)?;
+        self.scenario_loss = self.scenario_loss.add(risk.certified_loss)?;
+        self.gross = self.gross.add(risk.gross)?;
+        Ok(())
+    }
+
+    /// The report. Requirements are rounded up.
+    pub fn report(&self) -> Result<MarginReport, RiskError> {
+        let contracts = self.option_value.add(self.unsettled)?;
+        let owned = self.cash.add(self.spot_value)?;
+        let floor = |divisor| self.gross.mul_div_up(1, divisor);
+        let initial_margin = self.scenario_loss.max(floor(GROSS_DIVISOR_INITIAL)?);
+        let maintenance_margin = self
+            .scenario_loss
+            .mul_div_up(MAINTENANCE_FRACTION_PPM, 1_000_000)?
+            .max(floor(GROSS_DIVISOR_MAINTENANCE)?)
+            .min(initial_margin);
+        Ok(MarginReport {
+            equity: owned.add(contracts)?,
+            senior: owned.add(contracts.min(Money(0)))?,
+            initial_margin,
+            maintenance_margin,
+        })
+    }
+}
+
+impl MarginReport {
+    /// Equity less initial margin.
+    pub fn health_initial(&self) -> Result<Money, RiskError> {
+        self.equity.subtract(self.initial_margin)
+    }
+
+    /// Equity less maintenance margin.
+    pub fn health_maintenance(&self) -> Result<Money, RiskError> {
+        self.equity.subtract(self.maintenance_margin)
+    }
+
+    /// Equity below maintenance margin: the account may be liquidated and may not trade.
+    pub fn is_liquidatable(&self) -> bool {
+        self.equity < self.maintenance_margin
+    }
+
+    /// Equity at which a liquidation stops: MM + 0.4·(IM − MM), rounded up.
+    pub fn liquidation_target(&self) -> Result<Money, RiskError> {
+        let span = self.initial_margin.subtract(self.maintenance_margin)?;
+        self.maintenance_margin
+            .add(span.mul_div_up(LIQUIDATION_TARGET_PPM, 1_000_000)?)
+    }
+
+    /// Whether value may leave the account, in the state the report describes (after the withdrawal).
+    pub fn check_withdrawal(&self) -> Result<(), Refusal> {
+        if self.senior < Money(0) {
+            return Err(Refusal::SeniorEquityNegative);
+        }
+        if self.equity < self.initial_margin {
+            return Err(Refusal::BelowInitialMargin);
+        }
+        Ok(())
+    }
+}
+
+/// What one side of a trade does, besides changing positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TradeSide {
+    /// Whether any leg trades at a price worse than mark for this side.
+    pub worse_than_mark: bool,
+    /// Whether this side pays more option premium than it receives.
+    pub pays_net_premium: bool,
+    /// By how much the fees, and the rounding of one micro-unit a leg, may lower equity.
+    pub allowed_equity_fall: Money,
+}
+
+/// Why an account's health does not allow what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Equity is below maintenance margin: only deposits and liquidation.
+    BelowMaintenanceMargin,
+    /// Equity would be below initial margin.
+    BelowInitialMargin,
+    /// Unrealised gains would leave the account.
+    SeniorEquityNegative,
+    /// Below initial margin already, and the trade lowers health.
+    LowersHealth,
+    /// Below initial margin already, and a leg is worse than mark for this account.
+    WorseThanMark,
+    /// Below initial margin already, and equity falls by more than fees.
+    EquityFalls,
+    /// Below initial margin already, and equity would be negative.
+    EquityNegative,
+    /// The numbers do not fit 64 bits of micro-units.
+    Risk(RiskError),
+}
+
+impl From<RiskError> for Refusal {
+    fn from(error: RiskError) -> Self {
+        Self::Risk(error)
+    }
+}
+
+/// Section 8 for one side of a trade: healthy accounts must stay above initial margin; weak ones may
+/// only improve, and only at prices that do not strip them.
+pub fn check_trade(
+    before: &MarginReport,
+    after: &MarginReport,
+    side: &TradeSide,
+) -> Result<(), Refusal> {
+    if before.is_liquidatable() {
+        return Err(Refusal::BelowMaintenanceMargin);
+    }
+    let (health_before, health_after) = (before.health_initial()?, after.health_initial()?);
+    if health_before < Money(0) {
+        if health_after < health_before {
+            return Err(Refusal::LowersHealth);
+        }
+        if side.worse_than_mark {
+            return Err(Refusal::WorseThanMark);
+        }
+        if after.equity.add(side.allowed_equity_fall)? < before.equity {
+            return Err(Refusal::EquityFalls);
+        }
+        if after.equity < Money(0) {
+            return Err(Refusal::EquityNegative);
+        }
+    } else if health_after < Money(0) {
+        return Err(Refusal::BelowInitialMargin);
+    }
+    if side.pays_net_premium && after.senior < Money(0) {
+        return Err(Refusal::SeniorEquityNegative);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(equity: i64, initial: i64, maintenance: i64) -> MarginReport {
+        MarginReport {
+            equity: Money(equity),
+            senior: Money(equity),
+            initial_margin: Money(initial),
+            maintenance_margin: Money(maintenance),
+        }
+    }
+
+    const FAIR: TradeSide = TradeSide {
+        worse_than_mark: false,
+        pays_net_premium: false,
+        allowed_equity_fall: Money(0),
+    };
+
+    #[test]
+    fn floors_and_layers() {
+        let totals = AccountTotals {
+            cash: Money(1_000),
+            option_value: Money(300),
+            unsettled: Money(-100),
+            scenario_loss: Money(101),
+            gross: Money(4_001),
+            ..AccountTotals::default()
+        };
+        let report = totals.report().unwrap();
+        assert_eq!(report.equity, Money(1_200));
+        assert_eq!(report.senior, Money(1_000), "a net gain does not count");
+        assert_eq!(report.initial_margin, Money(201), "G/20, rounded up");
+        assert_eq!(report.maintenance_margin, Money(161), "G/25, rounded up");
+        let losing = AccountTotals {
+            unsettled: Money(-400),
+            ..totals
+        };
+        assert_eq!(losing.report().unwrap().senior, Money(900));
+    }
+
+    #[test]
+    fn a_healthy_account_must_stay_above_initial_margin() {
+        assert_eq!(
+            check_trade(&report(100, 50, 40), &report(100, 100, 80), &FAIR),
+            Ok(())
+        );
+        let beyond = check_trade(&report(100, 50, 40), &report(100, 101, 80), &FAIR);
+        assert_eq!(beyond, Err(Refusal::BelowInitialMargin));
+    }
+
+    #[test]
+    fn a_weak_account_may_only_improve_and_is_not_stripped() {
+        let weak = report(100, 120, 90);
+        assert_eq!(check_trade(&weak, &report(100, 119, 90), &FAIR), Ok(()));
+        assert_eq!(
+            check_trade(&weak, &report(100, 121, 90), &FAIR),
+            Err(Refusal::LowersHealth)
+        );
+        assert_eq!(
+            check_trade(&weak, &report(99, 50, 40), &FAIR),
+            Err(Refusal::EquityFalls)
+        );
+        let worse = TradeSide {
+            worse_than_mark: true,
+            ..FAIR
+        };
+        assert_eq!(
+            check_trade(&weak, &report(100, 50, 40), &worse),
+            Err(Refusal::WorseThanMark)
+        );
+        assert_eq!(
+            check_trade(&report(89, 120, 90), &report(89, 0, 0), &FAIR),
+            Err(Refusal::BelowMaintenanceMargin)
+        );
+    }
+
+    #[test]
+    fn premium_is_paid_from_senior_equity() {
+        let after = MarginReport {
+            senior: Money(-1),
+            ..report(100, 50, 40)
+        };
+        let paying = TradeSide {
+            pays_net_premium: true,
+            ..FAIR
+        };
+        assert_eq!(
+            check_trade(&report(100, 50, 40), &after, &paying),
+            Err(Refusal::SeniorEquityNegative)
+        );
+        assert_eq!(check_trade(&report(100, 50, 40), &after, &FAIR), Ok(()));
+        assert_eq!(after.check_withdrawal(), Err(Refusal::SeniorEquityNegative));
+        assert_eq!(
+            report(50, 51, 40).check_withdrawal(),
+            Err(Refusal::BelowInitialMargin)
+        );
+    }
+
+    #[test]
+    fn the_liquidation_target_lies_between_the_margins() {
+        assert_eq!(report(0, 100, 80).liquidation_target(), Ok(Money(88)));
+    }
+}

@@ -1,0 +1,274 @@
+//! Units of the engine. A newtype where two quantities could be confused, a `_qNN` suffix where a
+//! plain integer is a fixed-point fraction (`_q30`: 2^30 stands for 1), `_ppm` and `_ppb` where it
+//! counts parts per million or billion.
+
+/// Money in micro-units of the settlement token (10^-6 USDC).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Money(pub i64);
+
+/// A price: a mantissa at the market's price exponent, in quote units for one unit of underlying.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Price(pub u64);
+
+/// One in Q28, the format of profit-and-loss entries.
+pub const ONE_Q28: i64 = 1 << 28;
+/// One in Q30, the format of prices relative to spot.
+pub const ONE_Q30: i64 = 1 << 30;
+/// One in parts per million.
+pub const ONE_PPM: u32 = 1_000_000;
+/// One in parts per billion.
+pub const ONE_PPB: u64 = 1_000_000_000;
+
+/// Seconds in a day.
+pub const SECONDS_PER_DAY: i64 = 86_400;
+/// Seconds in a year of 365 days, the year of every rate and volatility here.
+pub const SECONDS_PER_YEAR: i64 = 31_536_000;
+
+/// The sum of absolute lots of one account in one market stays below this (2^32), so that a sum of
+/// `lots × entry` with entries of ±8 in Q28 fits 64 bits.
+pub const MAX_LOTS_PER_MARKET: u64 = 1 << 32;
+
+/// Why the engine cannot answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RiskError {
+    /// An amount of money does not fit 64 bits of micro-units.
+    MoneyOverflow,
+    /// The absolute lots of one account in one market reach 2^32.
+    TooManyLots,
+    /// A spot price or a lot size is zero, or their product cannot be represented.
+    BadLotValue,
+    /// A forward is outside [1/2, 2) of spot.
+    ForwardOutOfRange,
+    /// A strike is zero.
+    ZeroStrike,
+    /// The implied volatility of an expiry is outside what the kernel prices.
+    VolOutOfRange,
+    /// More expiries or strikes than the arrays were sized for.
+    CapacityExceeded,
+    /// An instrument handle of another set of arrays.
+    UnknownInstrument,
+}
+
+impl Money {
+    /// Sum, or [`RiskError::MoneyOverflow`].
+    pub fn add(self, other: Money) -> Result<Money, RiskError> {
+        self.0
+            .checked_add(other.0)
+            .map(Money)
+            .ok_or(RiskError::MoneyOverflow)
+    }
+
+    /// Difference, or [`RiskError::MoneyOverflow`].
+    pub fn subtract(self, other: Money) -> Result<Money, RiskError> {
+        self.0
+            .checked_sub(other.0)
+            .map(Money)
+            .ok_or(RiskError::MoneyOverflow)
+    }
+
+    /// `self × numerator / denominator`, rounded up (towards +∞); the denominator is positive.
+    pub fn mul_div_up(self, numerator: u32, denominator: u32) -> Result<Money, RiskError> {
+        let product = i128::from(self.0)
+            .checked_mul(i128::from(numerator))
+            .ok_or(RiskError::MoneyOverflow)?;
+        let denominator = i128::from(denominator);
+        let quotient = product
+            .checked_div_euclid(denominator)
+            .ok_or(RiskError::MoneyOverflow)?;
+        let remainder = product
+            .checked_rem_euclid(denominator)
+            .ok_or(RiskError::MoneyOverflow)?;
+        let rounded = quotient.saturating_add(i128::from(remainder != 0));
+        i64::try_from(rounded)
+            .map(Money)
+            .map_err(|_| RiskError::MoneyOverflow)
+    }
+}
+
+/// The value of one lot at spot: between `mantissa` and `mantissa_up` over `2^shift` micro-units, with
+/// 48-bit mantissas, so that it is good to 2^-47 whatever the market's price and lot size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LotValue {
+    mantissa: u64,
+    mantissa_up: u64,
+    shift: i32,
+}
+
+impl LotValue {
+    /// From a spot mantissa at `price_exponent` and a lot of `lot_size` billionths of a unit.
+    ///
+    /// Micro-units per lot = `spot × 10^price_exponent × lot_size × 10^-9 × 10^6`.
+    pub fn new(spot: Price, price_exponent: i8, lot_size: u64) -> Result<Self, RiskError> {
+        let product = u128::from(spot.0)
+            .checked_mul(u128::from(lot_size))
+            .filter(|product| *product != 0)
+            .ok_or(RiskError::BadLotValue)?;
+        let exponent = i32::from(price_exponent).saturating_sub(3);
+        let power = 10u64
+            .checked_pow(exponent.unsigned_abs())
+            .ok_or(RiskError::BadLotValue)?;
+        let (numerator, divisor) = if exponent < 0 {
+            (product, power)
+        } else {
+            let scaled = product
+                .checked_mul(u128::from(power))
+                .ok_or(RiskError::BadLotValue)?;
+            (scaled, 1)
+        };
+        let raise = numerator.leading_zeros();
+        // The numerator has its top bit at 127 and the divisor is below 2^64, so the quotient is at least 2^63.
+        let raised = numerator.checked_shl(raise).ok_or(RiskError::BadLotValue)?;
+        let quotient = raised
+            .checked_div(u128::from(divisor))
+            .ok_or(RiskError::BadLotValue)?;
+        let lower = 80u32.saturating_sub(quotient.leading_zeros());
+        let mantissa = quotient.checked_shr(lower).ok_or(RiskError::BadLotValue)?;
+        let exact = mantissa
+            .checked_shl(lower)
+            .and_then(|whole| whole.checked_mul(u128::from(divisor)))
+            == Some(raised);
+        let mantissa = u64::try_from(mantissa).map_err(|_| RiskError::BadLotValue)?;
+        Ok(Self {
+            mantissa,
+            mantissa_up: mantissa.saturating_add(u64::from(!exact)),
+            shift: i32::try_from(raise)
+                .ok()
+                .zip(i32::try_from(lower).ok())
+                .and_then(|(raise, lower)| raise.checked_sub(lower))
+                .ok_or(RiskError::BadLotValue)?,
+        })
+    }
+
+    /// Money of a lot-weighted fraction of spot in Qn (`lots × fraction × 2^bits`), rounded up
+    /// (towards +∞): for losses and requirements.
+    pub fn money_up(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
+        let down = self.money_down(
+            lots_fraction
+                .checked_neg()
+                .ok_or(RiskError::MoneyOverflow)?,
+            bits,
+        )?;
+        down.0
+            .checked_neg()
+            .map(Money)
+            .ok_or(RiskError::MoneyOverflow)
+    }
+
+    /// Money of a lot-weighted fraction of spot in Qn, rounded down (towards −∞): for values.
+    pub fn money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
+        let mantissa = if lots_fraction < 0 {
+            self.mantissa_up
+        } else {
+            self.mantissa
+        };
+        let product = lots_fraction
+            .checked_mul(i128::from(mantissa))
+            .ok_or(RiskError::MoneyOverflow)?;
+        let shift = self
+            .shift
+            .checked_add_unsigned(bits)
+            .ok_or(RiskError::MoneyOverflow)?;
+        let value = if shift >= 0 {
+            product.checked_shr(shift.unsigned_abs().min(127))
+        } else {
+            1i128
+                .checked_shl(shift.unsigned_abs())
+                .and_then(|factor| product.checked_mul(factor))
+        };
+        value
+            .and_then(|value| i64::try_from(value).ok())
+            .map(Money)
+            .ok_or(RiskError::MoneyOverflow)
+    }
+}
+
+/// The money of `lots` traded at `price`, rounded down (towards −∞): one number that both sides use,
+/// so that what one pays the other receives.
+pub fn traded_value_down(
+    price: Price,
+    price_exponent: i8,
+    lot_size: u64,
+    lots: i64,
+) -> Result<Money, RiskError> {
+    let product = i128::from(price.0)
+        .checked_mul(i128::from(lot_size))
+        .and_then(|per_lot| per_lot.checked_mul(i128::from(lots)))
+        .ok_or(RiskError::MoneyOverflow)?;
+    let exponent = i32::from(price_exponent).saturating_sub(3);
+    let power = 10i128
+        .checked_pow(exponent.unsigned_abs())
+        .ok_or(RiskError::BadLotValue)?;
+    let value = if exponent < 0 {
+        product.checked_div_euclid(power)
+    } else {
+        product.checked_mul(power)
+    };
+    value
+        .and_then(|value| i64::try_from(value).ok())
+        .map(Money)
+        .ok_or(RiskError::MoneyOverflow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trade_is_worth_lots_times_price() {
+        let value = |lots| traded_value_down(Price(12_342_670_000_000), -8, 1_000_000, lots);
+        assert_eq!(value(3), Ok(Money(370_280_100)));
+        assert_eq!(value(-3), Ok(Money(-370_280_100)));
+        assert_eq!(
+            traded_value_down(Price(1), -8, 1_000_000, -1),
+            Ok(Money(-1))
+        );
+        assert_eq!(
+            traded_value_down(Price(u64::MAX), 0, u64::MAX, i64::MAX),
+            Err(RiskError::MoneyOverflow)
+        );
+    }
+
+    #[test]
+    fn a_lot_of_bitcoin_is_worth_its_share_of_the_price() {
+        // 123,426.70 USD at exponent -8, a lot of 0.001: 123.4267 USD.
+        let lot = LotValue::new(Price(12_342_670_000_000), -8, 1_000_000).unwrap();
+        assert_eq!(lot.money_down(1, 0).unwrap().0, 123_426_700);
+        assert_eq!(lot.money_down(-1, 0).unwrap().0, -123_426_700);
+        // A third of a micro-unit more: no longer exact, so the two directions differ.
+        let lot = LotValue::new(Price(12_342_670_000_033), -8, 1_000_000).unwrap();
+        assert_eq!(lot.money_down(1, 0).unwrap().0, 123_426_700);
+        assert_eq!(lot.money_up(1, 0).unwrap().0, 123_426_701);
+        assert_eq!(lot.money_down(-1, 0).unwrap().0, -123_426_701);
+    }
+
+    #[test]
+    fn tiny_and_huge_lots_keep_their_precision() {
+        // 0.00002 USD at exponent -10, a lot of one billionth: 2e-8 micro-units.
+        let lot = LotValue::new(Price(200_000), -10, 1).unwrap();
+        let lots = 1i128 << 40;
+        let expected = 2e-8 * lots as f64;
+        assert!((lot.money_down(lots, 0).unwrap().0 as f64 - expected).abs() <= 1.0);
+        let lot = LotValue::new(Price(1 << 50), 0, 1_000_000_000).unwrap();
+        assert_eq!(
+            lot.money_down(1, 30).unwrap().0,
+            ((1i128 << 50) * 1_000_000 >> 30) as i64
+        );
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_a_lot() {
+        assert_eq!(LotValue::new(Price(0), -8, 1), Err(RiskError::BadLotValue));
+        assert_eq!(LotValue::new(Price(1), -8, 0), Err(RiskError::BadLotValue));
+        assert_eq!(
+            LotValue::new(Price(1), -100, 1),
+            Err(RiskError::BadLotValue)
+        );
+    }
+
+    #[test]
+    fn rounding_up_is_never_below_the_exact_value() {
+        assert_eq!(Money(10).mul_div_up(1, 3), Ok(Money(4)));
+        assert_eq!(Money(-10).mul_div_up(1, 3), Ok(Money(-3)));
+        assert_eq!(Money(9).mul_div_up(1, 3), Ok(Money(3)));
+    }
+}
