@@ -4,7 +4,7 @@ mod process;
 mod sbf;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,18 +22,32 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the program to target/deploy/estuary.so
+    /// Build programs to sBPF, by default the program itself, to target/deploy/estuary.so
     BuildSbf {
-        /// Also the test-only program of the differential test
-        #[arg(long)]
-        differential: bool,
-        /// Also the program with 128 positions to an account, to target/deploy/bench/estuary.so
-        #[arg(long)]
-        wide: bool,
-        /// All of them
-        #[arg(long)]
-        all: bool,
+        /// Which ones
+        #[arg(value_enum, default_value = "estuary")]
+        programs: Vec<ProgramName>,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ProgramName {
+    /// The program, to target/deploy/estuary.so
+    Estuary,
+    /// The test-only program of the differential test, to target/deploy/estuary_differential.so
+    Differential,
+    /// The program with 128 positions to an account, for measurements, to target/deploy/bench/estuary.so
+    Wide,
+}
+
+impl ProgramName {
+    fn program(self) -> sbf::Program {
+        match self {
+            Self::Estuary => sbf::ESTUARY,
+            Self::Differential => sbf::DIFFERENTIAL,
+            Self::Wide => sbf::ESTUARY_WIDE,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -50,18 +64,8 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> Result<()> {
     let root = workspace_root();
     match task {
-        Task::BuildSbf {
-            differential,
-            wide,
-            all,
-        } => {
-            let mut programs = vec![sbf::ESTUARY];
-            if differential || all {
-                programs.push(sbf::DIFFERENTIAL);
-            }
-            if wide || all {
-                programs.push(sbf::ESTUARY_WIDE);
-            }
+        Task::BuildSbf { programs } => {
+            let programs: Vec<_> = programs.into_iter().map(ProgramName::program).collect();
             sbf::build(&root, &programs).map(drop)
         }
     }

@@ -229,16 +229,19 @@ fn build_one(root: &Path, linker: &Path, target: &Path, program: &Program) -> Re
         "-Z",
         "build-std-features=",
     ]);
+    // Copied here by cargo itself, under its lock: two builds with different features share the target folder.
+    let out = root
+        .join("target/sbf/out")
+        .join(program.elf.trim_end_matches(".so"));
+    cargo
+        .args(["-Z", "unstable-options", "--artifact-dir"])
+        .arg(&out);
     cargo.env("RUSTC_BOOTSTRAP_SYNTHETIC_TARGET", "1");
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags(linker).join("\u{1f}"));
     cargo.env("CARGO_TARGET_DIR", root.join("target/sbf"));
     cargo.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
     run(&mut cargo)?;
-    let built = root
-        .join("target/sbf")
-        .join(TARGET)
-        .join("release")
-        .join(format!("lib{}.so", program.library));
+    let built = out.join(format!("lib{}.so", program.library));
     let elf = root.join("target/deploy").join(program.elf);
     let size = install_elf(&built, &elf)?;
     step(format!(
@@ -338,4 +341,6 @@ const CFG_FLAGS: &[&str] = &[
     // Only std's allocator looks at the arch: `csky` has a minimum alignment of 8.
     "--cfg=target_arch=\"csky\"",
     "-Aexplicit_builtin_cfgs_in_flags",
+    // The linker names each LLVM it tried before the one it took.
+    "-Alinker_messages",
 ];
