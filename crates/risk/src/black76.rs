@@ -48,7 +48,11 @@ pub fn d1_d2_q32(x_q28: i64, s_q32: u64) -> (i64, i64) {
     let rest = size.wrapping_sub(whole.wrapping_mul(s));
     let ratio_q32 = (whole << 4).wrapping_add(quotient(rest << 4, s)) as i64;
     let half = (s >> 1) as i64;
-    let d1 = if x_q28 < 0 { half.wrapping_sub(ratio_q32) } else { half.wrapping_add(ratio_q32) };
+    let d1 = if x_q28 < 0 {
+        half.wrapping_sub(ratio_q32)
+    } else {
+        half.wrapping_add(ratio_q32)
+    };
     (d1, d1.wrapping_sub(s as i64))
 }
 
@@ -62,7 +66,9 @@ pub fn call(terms: &Terms) -> Quote {
     let delta = weighted(forward, cdf_q30(d1));
     let price = delta.wrapping_sub(weighted(strike, cdf_q30(d2)));
     // F * density, Q40: the ratio is at most 2^40 and the density below 2^29 in Q30.
-    let density_q40 = (u128::from(forward.unsigned_abs()).wrapping_mul(pdf_q30(d1).unsigned_abs().into()) >> 20) as u64;
+    let density_q40 = (u128::from(forward.unsigned_abs())
+        .wrapping_mul(pdf_q30(d1).unsigned_abs().into())
+        >> 20) as u64;
     let sigma_q32 = mul_div_down(s, 1 << 32, sqrt_tau).unwrap_or(u64::MAX);
     Quote {
         price_q30: price.clamp(forward.wrapping_sub(strike).max(0), forward),
@@ -98,10 +104,15 @@ fn ratio(ratio_q30: i64) -> i64 {
 
 /// `ratio * probability`, Q30, to the nearest unit; 2^40 * 2^30 needs 128 bits.
 fn weighted(ratio_q30: i64, probability_q30: i64) -> i64 {
-    (i128::from(ratio_q30).wrapping_mul(i128::from(probability_q30)).wrapping_add(1 << 29) >> 30) as i64
+    (i128::from(ratio_q30)
+        .wrapping_mul(i128::from(probability_q30))
+        .wrapping_add(1 << 29)
+        >> 30) as i64
 }
 
 /// A Greek that does not fit saturates.
 fn signed(value: Option<u64>) -> i64 {
-    value.and_then(|v| i64::try_from(v).ok()).unwrap_or(i64::MAX)
+    value
+        .and_then(|v| i64::try_from(v).ok())
+        .unwrap_or(i64::MAX)
 }

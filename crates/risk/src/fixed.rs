@@ -28,7 +28,12 @@ pub const EXP_MIN_Q40: i64 = -(24 << 40);
 pub fn mul_div_down(a: u64, b: u64, d: u64) -> Option<u64> {
     match a.checked_mul(b) {
         Some(product) => product.checked_div(d),
-        None => u64::try_from(u128::from(a).wrapping_mul(u128::from(b)).checked_div(u128::from(d))?).ok(),
+        None => u64::try_from(
+            u128::from(a)
+                .wrapping_mul(u128::from(b))
+                .checked_div(u128::from(d))?,
+        )
+        .ok(),
     }
 }
 
@@ -91,7 +96,9 @@ pub fn ln_q40(v: u64) -> i64 {
     let exponent = i64::from(63_u32.wrapping_sub(zeros));
     let (reciprocal_q16, node_q44) = LN_NODES[((mantissa_q47 >> 41) & 63) as usize];
     // mantissa * reciprocal is 1 + r in Q63, within 2^63 * (1 +- 0.008); |r| < 2^56.1 in Q63.
-    let r_q63 = mantissa_q47.wrapping_mul(reciprocal_q16).wrapping_sub(1 << 63) as i64;
+    let r_q63 = mantissa_q47
+        .wrapping_mul(reciprocal_q16)
+        .wrapping_sub(1 << 63) as i64;
     let r_q36 = r_q63 >> 27;
     let r_q32 = r_q63 >> 31;
     let square_q44 = r_q36.wrapping_mul(r_q36) >> 28;
@@ -103,7 +110,11 @@ pub fn ln_q40(v: u64) -> i64 {
     let log_q44 = (r_q63 >> 19).wrapping_sub(square_q44.wrapping_mul(series) >> 32);
     // exponent * ln 2 is below 2^62 in Q56; the sum is below 2^50 in Q44.
     let octaves_q44 = exponent.wrapping_mul(LN_2_Q56) >> 12;
-    octaves_q44.wrapping_add(node_q44).wrapping_add(log_q44).wrapping_add(8) >> 4
+    octaves_q44
+        .wrapping_add(node_q44)
+        .wrapping_add(log_q44)
+        .wrapping_add(8)
+        >> 4
 }
 
 /// e^x in Q30 for x in Q40: error at most 1.2 units of Q30 times max(1, e^x).
@@ -115,7 +126,10 @@ pub fn exp_q30(x_q40: i64) -> u64 {
     }
     let x_q40 = x_q40.min(EXP_MAX_Q40);
     // x = sixteenths * ln2/16 + r. |x| < 2^29 in Q24 and the factor is below 2^29: no wrap.
-    let sixteenths = (x_q40 >> 16).wrapping_mul(SIXTEEN_OVER_LN_2_Q24).wrapping_add(1 << 47) >> 48;
+    let sixteenths = (x_q40 >> 16)
+        .wrapping_mul(SIXTEEN_OVER_LN_2_Q24)
+        .wrapping_add(1 << 47)
+        >> 48;
     let r_q40 = x_q40.wrapping_sub(sixteenths.wrapping_mul(LN_2_SIXTEENTH_Q56) >> 16);
     // |r| <= 0.0217, so r < 2^30.5 in Q36; e^r - 1 to the fifth power, truncation 2e-13.
     let r_q36 = r_q40 >> 4;
@@ -153,10 +167,15 @@ pub fn pow_q30(base_q30: u64, exponent_ppm: u32) -> u64 {
     // size * exponent / 10^6 in two parts, each product below 2^58.
     let whole = quotient(size, 1_000_000);
     let rest = size.wrapping_sub(whole.wrapping_mul(1_000_000));
-    let scaled = whole
-        .wrapping_mul(exponent)
-        .wrapping_add(quotient(rest.wrapping_mul(exponent).wrapping_add(500_000), 1_000_000)) as i64;
-    exp_q30(if log_q40 < 0 { scaled.wrapping_neg() } else { scaled })
+    let scaled = whole.wrapping_mul(exponent).wrapping_add(quotient(
+        rest.wrapping_mul(exponent).wrapping_add(500_000),
+        1_000_000,
+    )) as i64;
+    exp_q30(if log_q40 < 0 {
+        scaled.wrapping_neg()
+    } else {
+        scaled
+    })
 }
 
 /// Square root of the time to expiry in years, Q32, for a time in seconds.
@@ -169,7 +188,9 @@ pub fn sqrt_tau_q32(seconds: i64) -> u64 {
     // sqrt(seconds) * 2^(shift/2), rounded down to 32 bits; the half adds the middle of that unit.
     let root = isqrt_normalised(seconds << shift);
     // Below 2^32 * 2^31.6; Q(44 + shift/2) goes down to Q32, and shift is 34..=58.
-    let product = root.wrapping_mul(INVERSE_ROOT_YEAR_Q44).wrapping_add(INVERSE_ROOT_YEAR_Q44 >> 1);
+    let product = root
+        .wrapping_mul(INVERSE_ROOT_YEAR_Q44)
+        .wrapping_add(INVERSE_ROOT_YEAR_Q44 >> 1);
     let down = 12_u32.wrapping_add(shift >> 1);
     product.wrapping_add((1 << down) >> 1) >> down
 }

@@ -44,5 +44,7 @@ pub fn pdf_q30(d_q32: i64) -> i64 {
     // d^2 / 2: Q58 halved is Q59, then to Q40.
     let half_square_q40 = (d_q29.wrapping_mul(d_q29) >> 19) as i64;
     let e = exp_q30(half_square_q40.wrapping_neg());
-    (e.wrapping_mul(INVERSE_ROOT_TWO_PI_Q32).wrapping_add(1 << 31) >> 32) as i64
+    (e.wrapping_mul(INVERSE_ROOT_TWO_PI_Q32)
+        .wrapping_add(1 << 31)
+        >> 32) as i64
 }

@@ -29,9 +29,25 @@ pub const MONEYNESS_MAX_Q28: u64 = (1 << 32) - 1;
 /// ln(K/F) in Q28 at which total variance may not fall from one expiry to the next:
 /// 0, and plus or minus 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2.
 pub const CALENDAR_POINTS_Q28: [i64; 19] = [
-    -536_870_912, -402_653_184, -268_435_456, -201_326_592, -134_217_728, -93_952_410, -53_687_091,
-    -26_843_546, -13_421_773, 0, 13_421_773, 26_843_546, 53_687_091, 93_952_410, 134_217_728,
-    201_326_592, 268_435_456, 402_653_184, 536_870_912,
+    -536_870_912,
+    -402_653_184,
+    -268_435_456,
+    -201_326_592,
+    -134_217_728,
+    -93_952_410,
+    -53_687_091,
+    -26_843_546,
+    -13_421_773,
+    0,
+    13_421_773,
+    26_843_546,
+    53_687_091,
+    93_952_410,
+    134_217_728,
+    201_326_592,
+    268_435_456,
+    402_653_184,
+    536_870_912,
 ];
 
 /// Why a smile is refused.
@@ -67,7 +83,11 @@ pub struct Smile {
 impl Smile {
     /// The same volatility at every strike.
     pub const fn flat(atm_vol_ppb: u64) -> Self {
-        Self { atm_vol_ppb, rho_ppb: 0, phi_ppb: 0 }
+        Self {
+            atm_vol_ppb,
+            rho_ppb: 0,
+            phi_ppb: 0,
+        }
     }
 
     /// Checks the range of each parameter; the error names the first one outside it.
@@ -96,13 +116,19 @@ impl Smile {
         let vol_q32 = u128::from(atm_q37(self.atm_vol_ppb, sqrt_tau_q32) >> 5).wrapping_add(1);
         let vol_phi_q12 = (vol_q32.wrapping_mul(u128::from(self.phi_ppb)) >> 20).wrapping_add(1);
         // Below 2^125 against 4 * 2^44 * 10^18.
-        let wings = vol_q32.wrapping_mul(vol_phi_q12).wrapping_mul(one_plus_rho_ppb);
+        let wings = vol_q32
+            .wrapping_mul(vol_phi_q12)
+            .wrapping_mul(one_plus_rho_ppb);
         if wings >= 1_000_000_000_000_000_000 << 46 {
             return Err(SmileError::ButterflyWings);
         }
         // Up to vol * phi = 4 the square stays below 2^119; the limit is 4 * 2^24 * 10^27.
-        let curvature = vol_phi_q12.wrapping_mul(vol_phi_q12).wrapping_mul(one_plus_rho_ppb);
-        if vol_phi_q12 > 4_000_000_000 << 12 || curvature > 1_000_000_000_000_000_000_000_000_000 << 26 {
+        let curvature = vol_phi_q12
+            .wrapping_mul(vol_phi_q12)
+            .wrapping_mul(one_plus_rho_ppb);
+        if vol_phi_q12 > 4_000_000_000 << 12
+            || curvature > 1_000_000_000_000_000_000_000_000_000 << 26
+        {
             return Err(SmileError::ButterflyCurvature);
         }
         Ok(())
@@ -160,7 +186,11 @@ impl SmileSlice {
             phi_mantissa: phi_scaled >> 11_u32.wrapping_add(spill),
             // phi_zeros is 26..=63, so this is 20..=58.
             phi_shift: phi_zeros.wrapping_sub(5).wrapping_sub(spill),
-            rho_q32: if smile.rho_ppb < 0 { rho_q32.wrapping_neg() } else { rho_q32 },
+            rho_q32: if smile.rho_ppb < 0 {
+                rho_q32.wrapping_neg()
+            } else {
+                rho_q32
+            },
         })
     }
 
@@ -172,20 +202,27 @@ impl SmileSlice {
     /// Total volatility `s = sigma(k) * sqrt(tau)` in Q32 at x = ln(F/K) = -k in Q28, clamped to
     /// [`TOTAL_VOL_MIN_Q32`]..=[`TOTAL_VOL_MAX_Q32`]; |x| is clamped to [`MONEYNESS_MAX_Q28`].
     ///
-    /// The relative error is below 2^-29 for |rho| up to 0.7 and 2^-27 up to 0.95, plus half a unit.
+    /// The error is below 2^-29 of the value for |rho| up to 0.7 and 2^-27 up to 0.95, plus half a
+    /// unit, plus 2^-37 of `sqrt(h)`.
     pub fn total_vol_q32(&self, x_q28: i64) -> u64 {
         if self.phi_mantissa == 0 {
             return self.atm_q32;
         }
         // |phi*k| = size * 2^halvings with size < 1 in Q31; the product is below 2^64, so Q31 below 2^44.
-        let product = self.phi_mantissa.wrapping_mul(x_q28.unsigned_abs().min(MONEYNESS_MAX_Q28));
+        let product = self
+            .phi_mantissa
+            .wrapping_mul(x_q28.unsigned_abs().min(MONEYNESS_MAX_Q28));
         let mut size_q31 = product >> self.phi_shift;
         let mut halvings = 0_u32;
         while size_q31 >= 1 << 31 {
             size_q31 >>= 1;
             halvings = halvings.wrapping_add(1);
         }
-        let z_q31 = if x_q28 > 0 { (size_q31 as i64).wrapping_neg() } else { size_q31 as i64 };
+        let z_q31 = if x_q28 > 0 {
+            (size_q31 as i64).wrapping_neg()
+        } else {
+            size_q31 as i64
+        };
         // rho*z in Q63 is 2*rho*z in Q62; |rho| < 1 and |z| < 1.
         let twice_rho_z_q62 = self.rho_q32.wrapping_mul(z_q31);
         // z^2 + 2*rho*z + 1, all over 4^halvings: positive and below (1 + |z|)^2 < 4, so below 2^64.
@@ -205,8 +242,13 @@ impl SmileSlice {
         let odd = halvings & 1;
         let (root_h, lifted) = root_of_fraction(twice_h_q32 << 29 << odd);
         // Both factors are 32 bits. The shift is at least 24 - 6 and at most 51 + 15.
-        let shift = self.atm_shift.wrapping_add(lifted).wrapping_sub(halvings >> 1).min(63);
-        let total = (self.atm_mantissa.wrapping_mul(root_h) >> shift.wrapping_sub(1)).wrapping_add(1) >> 1;
+        let shift = self
+            .atm_shift
+            .wrapping_add(lifted)
+            .wrapping_sub(halvings >> 1)
+            .min(63);
+        let total =
+            (self.atm_mantissa.wrapping_mul(root_h) >> shift.wrapping_sub(1)).wrapping_add(1) >> 1;
         total.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32)
     }
 }
