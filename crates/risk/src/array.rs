@@ -17,7 +17,7 @@ use crate::units::{RiskError, ONE_Q30};
 /// the whole remaining value of its out-of-the-money side is declared as error.
 pub const MAX_LOG_MONEYNESS_Q28: i64 = 1_116_391_677;
 /// Forwards lie in [1/2, 2) of spot.
-pub const MIN_FORWARD_RATIO_Q30: i64 = ONE_Q30 / 2;
+pub const MIN_FORWARD_RATIO_Q30: i64 = ONE_Q30 >> 1;
 /// Exclusive upper limit of the forward ratio.
 pub const MAX_FORWARD_RATIO_Q30: i64 = 2 * ONE_Q30;
 /// Total volatility σ√τ is clamped to [2^-21, 2^6]; Q32.
@@ -225,7 +225,10 @@ impl StrikeArray {
             }
         }
         for tail in 0..TAILS {
-            let (column, spot_move) = (CORE_COLUMNS + tail, SPOT_NODES + tail);
+            let (column, spot_move) = (
+                CORE_COLUMNS.wrapping_add(tail),
+                SPOT_NODES.wrapping_add(tail),
+            );
             let log = moneyness.log_q28.wrapping_add(grid.log_q28[spot_move]);
             let (value, n1) = up.call(log, expiry.moved_forward_q30[spot_move], strike);
             self.pnl_q28[column] = difference_q28(value, now_q60);

@@ -19,6 +19,7 @@ pub mod black76;
 pub mod bound;
 pub mod fixed;
 mod fixed_table;
+pub mod liquidation;
 pub mod margin;
 pub mod market;
 pub mod normal;

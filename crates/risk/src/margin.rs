@@ -55,18 +55,18 @@ impl AccountTotals {
 
     /// Adds a market; `cost` is the sum of the cost of the account's linear positions in it.
     pub fn add_market(&mut self, risk: &MarketRisk, cost: Money) -> Result<(), RiskError> {
-        self.spot_value = self.spot_value.add(risk.spot_value)?;
-        self.option_value = self.option_value.add(risk.option_value)?;
-        self.unsettled = self.unsettled.add(risk.linear_value)?.add(cost)?;
-        self.scenario_loss = self.scenario_loss.add(risk.certified_loss)?;
-        self.gross = self.gross.add(risk.gross)?;
+        self.spot_value = self.spot_value.plus(risk.spot_value)?;
+        self.option_value = self.option_value.plus(risk.option_value)?;
+        self.unsettled = self.unsettled.plus(risk.linear_value)?.plus(cost)?;
+        self.scenario_loss = self.scenario_loss.plus(risk.certified_loss)?;
+        self.gross = self.gross.plus(risk.gross)?;
         Ok(())
     }
 
     /// The report. Requirements are rounded up.
     pub fn report(&self) -> Result<MarginReport, RiskError> {
-        let contracts = self.option_value.add(self.unsettled)?;
-        let owned = self.cash.add(self.spot_value)?;
+        let contracts = self.option_value.plus(self.unsettled)?;
+        let owned = self.cash.plus(self.spot_value)?;
         let floor = |divisor| self.gross.mul_div_up(1, divisor);
         let initial_margin = self.scenario_loss.max(floor(GROSS_DIVISOR_INITIAL)?);
         let maintenance_margin = self
@@ -75,8 +75,8 @@ impl AccountTotals {
             .max(floor(GROSS_DIVISOR_MAINTENANCE)?)
             .min(initial_margin);
         Ok(MarginReport {
-            equity: owned.add(contracts)?,
-            senior: owned.add(contracts.min(Money(0)))?,
+            equity: owned.plus(contracts)?,
+            senior: owned.plus(contracts.min(Money(0)))?,
             initial_margin,
             maintenance_margin,
         })
@@ -86,12 +86,12 @@ impl AccountTotals {
 impl MarginReport {
     /// Equity less initial margin.
     pub fn health_initial(&self) -> Result<Money, RiskError> {
-        self.equity.subtract(self.initial_margin)
+        self.equity.minus(self.initial_margin)
     }
 
     /// Equity less maintenance margin.
     pub fn health_maintenance(&self) -> Result<Money, RiskError> {
-        self.equity.subtract(self.maintenance_margin)
+        self.equity.minus(self.maintenance_margin)
     }
 
     /// Equity below maintenance margin: the account may be liquidated and may not trade.
@@ -101,9 +101,9 @@ impl MarginReport {
 
     /// Equity at which a liquidation stops: MM + 0.4·(IM − MM), rounded up.
     pub fn liquidation_target(&self) -> Result<Money, RiskError> {
-        let span = self.initial_margin.subtract(self.maintenance_margin)?;
+        let span = self.initial_margin.minus(self.maintenance_margin)?;
         self.maintenance_margin
-            .add(span.mul_div_up(LIQUIDATION_TARGET_PPM, 1_000_000)?)
+            .plus(span.mul_div_up(LIQUIDATION_TARGET_PPM, 1_000_000)?)
     }
 
     /// Whether value may leave the account, in the state the report describes (after the withdrawal).
@@ -174,7 +174,7 @@ pub fn check_trade(
         if side.worse_than_mark {
             return Err(Refusal::WorseThanMark);
         }
-        if after.equity.add(side.allowed_equity_fall)? < before.equity {
+        if after.equity.plus(side.allowed_equity_fall)? < before.equity {
             return Err(Refusal::EquityFalls);
         }
         if after.equity < Money(0) {

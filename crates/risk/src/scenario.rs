@@ -208,7 +208,10 @@ impl ScenarioParameters {
             .saturating_mul(i64::from(self.spot_range_ppm))
             .checked_div_euclid(i64::from(ONE_PPM))
             .unwrap_or(0)
-            .clamp(-i64::from(self.fall_limit_ppm), i64::from(u32::MAX));
+            .clamp(
+                i64::from(self.fall_limit_ppm).saturating_neg(),
+                i64::from(u32::MAX),
+            );
         let shock = i128::from(move_ppm).saturating_mul(i128::from(ONE_Q30));
         let shock = shock.checked_div(i128::from(ONE_PPM)).unwrap_or(0);
         ONE_Q30.saturating_add(i64::try_from(shock).unwrap_or(i64::MAX))
@@ -222,14 +225,14 @@ impl ScenarioParameters {
         if self.spot_range_ppm == 0 || self.spot_range_ppm >= self.fall_limit_ppm {
             return Err(ParameterError::SpotRange);
         }
-        let one = 1_000_000;
+        let (minus_one, one) = (-1_000_000, 1_000_000);
         let ends = (self.node_ppm.first(), self.node_ppm.last());
         let rising = self
             .node_ppm
             .windows(2)
             .all(|pair| pair.first() < pair.last());
         if !rising
-            || ends != (Some(&-one), Some(&one))
+            || ends != (Some(&minus_one), Some(&one))
             || self.node_ppm.get(CENTRE_NODE) != Some(&0)
         {
             return Err(ParameterError::Nodes);
@@ -241,7 +244,7 @@ impl ScenarioParameters {
                     pair.first().map(|m| m.unsigned_abs()) < pair.last().map(|m| m.unsigned_abs())
                 })
         };
-        if !outward(falls.iter().all(|m| *m < -one), falls)
+        if !outward(falls.iter().all(|m| *m < minus_one), falls)
             || !outward(rises.iter().all(|m| *m > one), rises)
         {
             return Err(ParameterError::Tails);
@@ -299,7 +302,7 @@ impl ScenarioGrid {
             .unsigned_abs()
         };
         let one = ONE_Q30.unsigned_abs();
-        let floor = one / 10;
+        let floor = one.div_ceil(10);
         let down = one.saturating_sub(q30(shock(self.vol_down_ppm))).max(floor);
         [down, one, one.saturating_add(q30(shock(self.vol_up_ppm)))]
     }

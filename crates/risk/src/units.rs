@@ -51,7 +51,7 @@ pub enum RiskError {
 
 impl Money {
     /// Sum, or [`RiskError::MoneyOverflow`].
-    pub fn add(self, other: Money) -> Result<Money, RiskError> {
+    pub fn plus(self, other: Money) -> Result<Money, RiskError> {
         self.0
             .checked_add(other.0)
             .map(Money)
@@ -59,7 +59,7 @@ impl Money {
     }
 
     /// Difference, or [`RiskError::MoneyOverflow`].
-    pub fn subtract(self, other: Money) -> Result<Money, RiskError> {
+    pub fn minus(self, other: Money) -> Result<Money, RiskError> {
         self.0
             .checked_sub(other.0)
             .map(Money)

@@ -1,0 +1,631 @@
+//! What a liquidator takes: the positions that release most margin per unit of discount in the
+//! active worst scenario, until the account is back at its target (section 8 of `margin-model.md`).
+//!
+//! Nothing is priced here: every step reuses the arrays of the instruction.
+
+use alloc::vec::Vec;
+
+use crate::margin::{
+    AccountTotals, MarginReport, GROSS_DIVISOR_INITIAL, GROSS_DIVISOR_MAINTENANCE,
+};
+use crate::margin::{LIQUIDATION_TARGET_PPM, MAINTENANCE_FRACTION_PPM};
+use crate::market::{Instrument, Leg, MarketArrays, MarketRisk};
+use crate::scenario::{CENTRE_NODE, SPOT_NODES, VOL_UP};
+use crate::units::{Money, RiskError, ONE_PPM, ONE_Q30};
+
+/// Takes of one call, and so the number of times the worst scenario may move under the plan.
+pub const MAX_TAKES: usize = 4;
+/// Evaluations of the whole account one call may make.
+const MAX_EVALUATIONS: usize = 10;
+
+/// A hundredth of a unit in Q30: the least delta a discount is charged on.
+const LEAST_CHARGED_DELTA_Q30: u64 = 10_737_418;
+
+/// What a liquidator earns per lot, as a market states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscountParameters {
+    /// Fraction of spot per unit of absolute delta, parts per million; also the least charge on a
+    /// hundredth of a unit, so that no lot is free to take.
+    pub delta_ppm: u32,
+    /// Fraction of an option's gain from the volatility-up shock at unmoved spot, parts per million.
+    pub vega_ppm: u32,
+}
+
+/// One market of the account under liquidation; `legs` and `costs` change as the plan takes lots.
+pub struct LiquidationMarket<'a> {
+    /// The market's arrays, every leg priced.
+    pub arrays: &'a mut MarketArrays,
+    /// What the account holds.
+    pub legs: &'a mut [Leg],
+    /// Cost of each leg: the cash flow of a linear position's trades, 0 for options and spot.
+    pub costs: &'a mut [Money],
+    /// What the liquidator earns.
+    pub discount: DiscountParameters,
+}
+
+/// Lots that change hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Take {
+    /// Position of the market in the plan's input.
+    pub market: usize,
+    /// Position of the leg in its market.
+    pub leg: usize,
+    /// Signed lots that leave the account.
+    pub lots: i64,
+    /// What the liquidator pays (negative: receives): value at mark less the discount.
+    pub payment: Money,
+    /// The discount in it.
+    pub discount: Money,
+}
+
+/// The account before and after the takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiquidationOutcome {
+    /// Report before the first take.
+    pub before: MarginReport,
+    /// Report after the last.
+    pub after: MarginReport,
+    /// The account's cash after the takes.
+    pub cash: Money,
+}
+
+/// Why nothing is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiquidationError {
+    /// Equity is not below maintenance margin.
+    NotLiquidatable {
+        /// Equity.
+        equity: Money,
+        /// Maintenance margin.
+        maintenance_margin: Money,
+    },
+    /// No single leg raises health at its discount within the account's cash.
+    NothingToTake,
+    /// The numbers do not fit.
+    Risk(RiskError),
+}
+
+impl From<RiskError> for LiquidationError {
+    fn from(error: RiskError) -> Self {
+        Self::Risk(error)
+    }
+}
+
+/// What one lot of a leg is worth to the plan; money of one lot in micro-units, at least 0.
+#[derive(Clone, Copy)]
+struct Candidate {
+    market: usize,
+    leg: usize,
+    /// Fall of the target (MM + 0.4·(IM − MM)) per lot, in 2^-20 micro-units.
+    release_q20: u64,
+    /// Discount per lot, in 2^-20 micro-units; at least 1.
+    discount_q20: u64,
+}
+
+struct Planner<'m, 'a> {
+    markets: &'m mut [LiquidationMarket<'a>],
+    risks: Vec<MarketRisk>,
+    cash: Money,
+    discount_left: Money,
+    evaluations_left: usize,
+}
+
+/// Plans a liquidation and applies it to `markets`' legs and costs.
+///
+/// The total discount is at most max(0, equity); the account's cash never goes below zero, so a short
+/// option is taken only as far as cash (including what earlier takes brought in) can pay for it.
+/// Every take raises equity less maintenance margin.
+pub fn plan(
+    cash: Money,
+    markets: &mut [LiquidationMarket<'_>],
+    takes: &mut Vec<Take>,
+) -> Result<LiquidationOutcome, LiquidationError> {
+    let mut risks = Vec::with_capacity(markets.len());
+    risks.resize(markets.len(), MarketRisk::EMPTY);
+    let mut planner = Planner {
+        markets,
+        risks,
+        cash,
+        discount_left: Money(0),
+        evaluations_left: MAX_EVALUATIONS,
+    };
+    let (mut totals, before) = planner.evaluate()?;
+    if !before.is_liquidatable() {
+        return Err(LiquidationError::NotLiquidatable {
+            equity: before.equity,
+            maintenance_margin: before.maintenance_margin,
+        });
+    }
+    planner.discount_left = before.equity.max(Money(0));
+    let mut report = before;
+    while takes.len() < MAX_TAKES && report.equity < report.liquidation_target()? {
+        let Some((take, next_totals, next)) = planner.best_take(&totals, &report)? else {
+            break;
+        };
+        takes.push(take);
+        totals = next_totals;
+        report = next;
+    }
+    if takes.is_empty() {
+        return Err(LiquidationError::NothingToTake);
+    }
+    Ok(LiquidationOutcome {
+        before,
+        after: report,
+        cash: planner.cash,
+    })
+}
+
+impl Planner<'_, '_> {
+    fn evaluate(&mut self) -> Result<(AccountTotals, MarginReport), RiskError> {
+        let mut totals = AccountTotals::with_cash(self.cash);
+        for (market, risk) in self.markets.iter_mut().zip(&mut self.risks) {
+            market.arrays.evaluate(market.legs, risk)?;
+            let cost = market
+                .costs
+                .iter()
+                .try_fold(Money(0), |sum, cost| sum.plus(*cost))?;
+            totals.add_market(risk, cost)?;
+        }
+        let report = totals.report()?;
+        Ok((totals, report))
+    }
+
+    /// The best leg, taken as far as it is needed and helps; `None` where no leg helps.
+    fn best_take(
+        &mut self,
+        totals: &AccountTotals,
+        report: &MarginReport,
+    ) -> Result<Option<(Take, AccountTotals, MarginReport)>, LiquidationError> {
+        let mut passed_over: Option<Candidate> = None;
+        while let Some(candidate) = self.best_candidate(totals, passed_over)? {
+            let needed = lots_to_target(&candidate, report)?;
+            let held = self.leg(&candidate)?.lots.unsigned_abs();
+            let mut lots = self.payable_lots(&candidate, needed.min(held))?;
+            while lots > 0 && self.evaluations_left > 0 {
+                let take = self.exchange(&candidate, lots)?;
+                self.evaluations_left = self.evaluations_left.saturating_sub(1);
+                let (next_totals, next) = self.evaluate()?;
+                if next.health_maintenance()? > report.health_maintenance()? {
+                    return Ok(Some((take, next_totals, next)));
+                }
+                self.undo(&take)?;
+                lots >>= 2;
+            }
+            if self.evaluations_left == 0 {
+                break;
+            }
+            passed_over = Some(candidate);
+        }
+        Ok(None)
+    }
+
+    fn leg(&self, candidate: &Candidate) -> Result<Leg, RiskError> {
+        self.markets
+            .get(candidate.market)
+            .and_then(|market| market.legs.get(candidate.leg))
+            .copied()
+            .ok_or(RiskError::UnknownInstrument)
+    }
+
+    /// The candidate with the highest release per discount after `passed_over` in that order (ties by position).
+    fn best_candidate(
+        &self,
+        totals: &AccountTotals,
+        passed_over: Option<Candidate>,
+    ) -> Result<Option<Candidate>, RiskError> {
+        let gross_binds = totals.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL)? > totals.scenario_loss;
+        let mut best: Option<Candidate> = None;
+        for (market_index, (market, risk)) in self.markets.iter().zip(&self.risks).enumerate() {
+            for (leg_index, leg) in market.legs.iter().enumerate() {
+                if leg.lots == 0 {
+                    continue;
+                }
+                let (release_q20, discount_q20) = per_lot(market, risk, leg, gross_binds)?;
+                let candidate = Candidate {
+                    market: market_index,
+                    leg: leg_index,
+                    release_q20,
+                    discount_q20,
+                };
+                if release_q20 <= discount_q20 {
+                    continue;
+                }
+                let eligible = passed_over.is_none_or(|passed| passed.precedes(&candidate));
+                if eligible && best.is_none_or(|best| candidate.precedes(&best)) {
+                    best = Some(candidate);
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    /// The largest number of lots, at most `lots`, that the account's cash can pay for.
+    fn payable_lots(&mut self, candidate: &Candidate, lots: u64) -> Result<u64, RiskError> {
+        let payment = self.payment(candidate, lots)?.0;
+        let cash_after = self.cash_after(candidate, payment)?;
+        if cash_after >= Money(0) {
+            return Ok(lots);
+        }
+        // Payments are linear in lots but for rounding: take the share that cash covers, less one lot.
+        let share = u128::from(lots)
+            .saturating_mul(u128::from(self.cash.0.max(0).unsigned_abs()))
+            .checked_div(u128::from(payment.0.unsigned_abs()))
+            .unwrap_or(0);
+        Ok(u64::try_from(share).unwrap_or(0).saturating_sub(1))
+    }
+
+    fn cash_after(&self, candidate: &Candidate, payment: Money) -> Result<Money, RiskError> {
+        match self.leg(candidate)?.instrument {
+            Instrument::Option { .. } | Instrument::Spot => self.cash.plus(payment),
+            Instrument::Perpetual | Instrument::Future { .. } => Ok(self.cash),
+        }
+    }
+
+    /// What a liquidator pays for `lots` of the candidate, and the discount in it.
+    fn payment(&self, candidate: &Candidate, lots: u64) -> Result<(Money, Money), RiskError> {
+        let leg = self.leg(candidate)?;
+        let market = self
+            .markets
+            .get(candidate.market)
+            .ok_or(RiskError::UnknownInstrument)?;
+        let signed = signed_like(lots, leg.lots)?;
+        let mark = i128::from(market.arrays.mark_q30(leg.instrument)?);
+        let value = market
+            .arrays
+            .lot_value()
+            .money_down(i128::from(signed).saturating_mul(mark), 30)?;
+        let discount = u128::from(candidate.discount_q20).saturating_mul(u128::from(lots)) >> 20;
+        let discount = i64::try_from(discount)
+            .map_or(self.discount_left, Money)
+            .min(self.discount_left);
+        Ok((value.minus(discount)?, discount))
+    }
+
+    /// Moves lots and money; the inverse is [`Planner::undo`].
+    fn exchange(&mut self, candidate: &Candidate, lots: u64) -> Result<Take, RiskError> {
+        let (payment, discount) = self.payment(candidate, lots)?;
+        let lots = signed_like(lots, self.leg(candidate)?.lots)?;
+        let take = Take {
+            market: candidate.market,
+            leg: candidate.leg,
+            lots,
+            payment,
+            discount,
+        };
+        self.apply(&take, 1)?;
+        Ok(take)
+    }
+
+    fn undo(&mut self, take: &Take) -> Result<(), RiskError> {
+        self.apply(take, -1)
+    }
+
+    fn apply(&mut self, take: &Take, direction: i64) -> Result<(), RiskError> {
+        let market = self
+            .markets
+            .get_mut(take.market)
+            .ok_or(RiskError::UnknownInstrument)?;
+        let leg = market
+            .legs
+            .get_mut(take.leg)
+            .ok_or(RiskError::UnknownInstrument)?;
+        let cost = market
+            .costs
+            .get_mut(take.leg)
+            .ok_or(RiskError::UnknownInstrument)?;
+        let payment = Money(take.payment.0.saturating_mul(direction));
+        leg.lots = leg.lots.saturating_sub(take.lots.saturating_mul(direction));
+        match leg.instrument {
+            Instrument::Option { .. } | Instrument::Spot => self.cash = self.cash.plus(payment)?,
+            Instrument::Perpetual | Instrument::Future { .. } => *cost = cost.plus(payment)?,
+        }
+        let discount = Money(take.discount.0.saturating_mul(direction));
+        self.discount_left = self.discount_left.minus(discount)?;
+        Ok(())
+    }
+}
+
+impl Candidate {
+    /// Higher release per discount first; equal ones in the order of the account.
+    fn precedes(&self, other: &Candidate) -> bool {
+        let mine = u128::from(self.release_q20).saturating_mul(u128::from(other.discount_q20));
+        let theirs = u128::from(other.release_q20).saturating_mul(u128::from(self.discount_q20));
+        mine > theirs || mine == theirs && (self.market, self.leg) < (other.market, other.leg)
+    }
+}
+
+/// Release and discount of one lot in 2^-20 micro-units.
+fn per_lot(
+    market: &LiquidationMarket<'_>,
+    risk: &MarketRisk,
+    leg: &Leg,
+    gross_binds: bool,
+) -> Result<(u64, u64), RiskError> {
+    let lot = market.arrays.lot_value();
+    let one = Leg {
+        instrument: leg.instrument,
+        lots: leg.lots.signum(),
+    };
+    // 2^20 lots at once keep the fraction of a micro-unit.
+    let q20 = |fraction: i64, bits: u32| {
+        let money = lot.money_up(i128::from(fraction) << 20, bits)?;
+        Ok::<u64, RiskError>(money.0.max(0).unsigned_abs())
+    };
+    let delta = market.arrays.delta_q30(leg.instrument)?.unsigned_abs();
+    let charged_delta = delta.max(LEAST_CHARGED_DELTA_Q30);
+    let by_delta = ppm_of(charged_delta, market.discount.delta_ppm);
+    let vega_gain = match leg.instrument {
+        Instrument::Option { strike, .. } => {
+            let column = VOL_UP
+                .saturating_mul(SPOT_NODES)
+                .saturating_add(CENTRE_NODE);
+            let gain = market
+                .arrays
+                .strike_array(strike)?
+                .pnl_q28
+                .get(column)
+                .copied()
+                .unwrap_or(0);
+            u64::from(gain.max(0).unsigned_abs()) << 2
+        }
+        _ => 0,
+    };
+    let by_vega = ppm_of(vega_gain, market.discount.vega_ppm);
+    let discount_q30 = by_delta.saturating_add(by_vega);
+    let discount_q20 = q20(i64::try_from(discount_q30).unwrap_or(i64::MAX), 30)?.max(1);
+
+    let release_q30 = if gross_binds {
+        let counted = match leg.instrument {
+            Instrument::Option { .. } | Instrument::Spot => leg.lots < 0,
+            _ => true,
+        };
+        // MM + 0.4·(IM − MM) of G/25 and G/20.
+        let share = |divisor| ONE_PPM.checked_div(divisor).unwrap_or(0);
+        let share = target_share_ppm(
+            share(GROSS_DIVISOR_INITIAL),
+            share(GROSS_DIVISOR_MAINTENANCE),
+        );
+        if counted {
+            ppm_of(ONE_Q30.unsigned_abs(), share)
+        } else {
+            0
+        }
+    } else {
+        let pnl_q28 = market.arrays.leg_pnl_q28(&one, risk.worst_column)?;
+        let weight = market
+            .arrays
+            .grid()
+            .weight_q30(risk.worst_column)
+            .unsigned_abs();
+        // Below 2^31 × 2^30.
+        let loss_q30 = (pnl_q28
+            .saturating_neg()
+            .max(0)
+            .unsigned_abs()
+            .saturating_mul(weight)
+            >> 30)
+            << 2;
+        ppm_of(
+            loss_q30,
+            target_share_ppm(ONE_PPM, MAINTENANCE_FRACTION_PPM),
+        )
+    };
+    Ok((
+        q20(i64::try_from(release_q30).unwrap_or(i64::MAX), 30)?,
+        discount_q20,
+    ))
+}
+
+/// MM + 0.4·(IM − MM) of two fractions in parts per million.
+fn target_share_ppm(initial_ppm: u32, maintenance_ppm: u32) -> u32 {
+    let span = u64::from(initial_ppm.saturating_sub(maintenance_ppm));
+    let share = ppm_of(span, LIQUIDATION_TARGET_PPM);
+    maintenance_ppm.saturating_add(u32::try_from(share).unwrap_or(0))
+}
+
+/// `value × ppm / 10^6`, rounded down.
+fn ppm_of(value: u64, ppm: u32) -> u64 {
+    crate::fixed::mul_div_down(value, u64::from(ppm), u64::from(ONE_PPM)).unwrap_or(u64::MAX)
+}
+
+/// Lots that bring equity to the target if the worst scenario stayed the same, rounded up.
+fn lots_to_target(candidate: &Candidate, report: &MarginReport) -> Result<u64, RiskError> {
+    let missing = report.liquidation_target()?.minus(report.equity)?;
+    let missing_q20 = u128::from(missing.0.max(0).unsigned_abs()) << 20;
+    let gain = u128::from(candidate.release_q20.saturating_sub(candidate.discount_q20)).max(1);
+    let lots = missing_q20.div_ceil(gain);
+    Ok(u64::try_from(lots).unwrap_or(u64::MAX).max(1))
+}
+
+/// `lots` with the sign of `like`.
+fn signed_like(lots: u64, like: i64) -> Result<i64, RiskError> {
+    let lots = i64::try_from(lots).map_err(|_| RiskError::TooManyLots)?;
+    Ok(lots.saturating_mul(like.signum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixed::ln_q40;
+    use crate::market::{MarketInputs, OptionKind};
+    use crate::scenario::ScenarioParameters;
+    use crate::smile::Smile;
+    use crate::units::Price;
+    use std::vec;
+
+    const DISCOUNT: DiscountParameters = DiscountParameters {
+        delta_ppm: 5_000,
+        vega_ppm: 50_000,
+    };
+    /// 100 USD at exponent -8, whole units: one lot is worth 100 USD.
+    const SPOT: u64 = 10_000_000_000;
+
+    fn arrays() -> MarketArrays {
+        let inputs = MarketInputs {
+            spot: Price(SPOT),
+            price_exponent: -8,
+            lot_size: 1_000_000_000,
+            grid: ScenarioParameters::BTC.grid().unwrap(),
+        };
+        let mut arrays = MarketArrays::new(&inputs, 1, 8).unwrap();
+        arrays
+            .add_expiry(0, 30 * 86_400, ONE_Q30, &Smile::flat(600_000_000))
+            .unwrap();
+        arrays
+    }
+
+    fn option(arrays: &mut MarketArrays, kind: OptionKind, strike: u64, lots: i64) -> Leg {
+        let instrument = arrays
+            .option(kind, 0, Price(strike), ln_q40(strike), 0)
+            .unwrap();
+        Leg { instrument, lots }
+    }
+
+    fn run(
+        arrays: &mut MarketArrays,
+        legs: &mut [Leg],
+        cash: i64,
+    ) -> (Result<LiquidationOutcome, LiquidationError>, Vec<Take>) {
+        let mut costs: Vec<Money> = legs
+            .iter()
+            .map(|leg| match leg.instrument {
+                Instrument::Perpetual => Money(-leg.lots * 100_000_000),
+                _ => Money(0),
+            })
+            .collect();
+        let mut takes = vec![];
+        let mut markets = [LiquidationMarket {
+            arrays,
+            legs,
+            costs: &mut costs,
+            discount: DISCOUNT,
+        }];
+        (plan(Money(cash), &mut markets, &mut takes), takes)
+    }
+
+    #[test]
+    fn a_healthy_account_is_left_alone() {
+        let mut arrays = arrays();
+        let mut legs = [Leg {
+            instrument: Instrument::Perpetual,
+            lots: 100,
+        }];
+        let (outcome, takes) = run(&mut arrays, &mut legs, 10_000_000_000);
+        assert!(matches!(
+            outcome,
+            Err(LiquidationError::NotLiquidatable { .. })
+        ));
+        assert!(takes.is_empty());
+    }
+
+    #[test]
+    fn a_perpetual_is_reduced_to_the_target_and_no_further() {
+        let mut arrays = arrays();
+        let mut legs = [Leg {
+            instrument: Instrument::Perpetual,
+            lots: 100,
+        }];
+        // 100 lots need 1,600 initial and 1,280 maintenance.
+        let (outcome, takes) = run(&mut arrays, &mut legs, 1_200_000_000);
+        let outcome = outcome.unwrap();
+        assert_eq!(takes.len(), 1);
+        assert!(outcome.after.equity >= outcome.after.liquidation_target().unwrap());
+        let per_lot = 16_000_000;
+        assert!(outcome.after.equity.0 < outcome.after.liquidation_target().unwrap().0 + per_lot);
+        assert_eq!(
+            outcome.before.equity.0 - outcome.after.equity.0,
+            takes[0].discount.0
+        );
+        let full = takes[0].lots * 500_000;
+        assert!(
+            (full - 1..=full).contains(&takes[0].discount.0),
+            "rounded down"
+        );
+    }
+
+    #[test]
+    fn the_leg_that_causes_the_loss_goes_first() {
+        let mut arrays = arrays();
+        let mut legs = [
+            option(&mut arrays, OptionKind::Call, 11_000_000_000, -100),
+            Leg {
+                instrument: Instrument::Perpetual,
+                lots: 30,
+            },
+        ];
+        let (outcome, takes) = run(&mut arrays, &mut legs, 1_000_000_000);
+        let outcome = outcome.unwrap();
+        assert_eq!(
+            takes[0].leg, 0,
+            "the short calls lose in the rally, the perpetual hedges them"
+        );
+        assert!(
+            outcome.after.health_maintenance().unwrap()
+                > outcome.before.health_maintenance().unwrap()
+        );
+        assert!(outcome.cash >= Money(0));
+    }
+
+    #[test]
+    fn a_bankrupt_account_is_taken_at_mark() {
+        let mut arrays = arrays();
+        let mut legs = [option(&mut arrays, OptionKind::Call, 9_000_000_000, -100)];
+        let (outcome, takes) = run(&mut arrays, &mut legs, 600_000_000);
+        let outcome = outcome.unwrap();
+        assert!(outcome.before.equity < Money(0));
+        assert!(takes.iter().all(|take| take.discount == Money(0)));
+        assert!(
+            outcome.cash >= Money(0),
+            "cash pays for part of the shorts and no more"
+        );
+        assert!(legs[0].lots < 0);
+    }
+
+    #[test]
+    fn every_take_raises_health_in_random_books() {
+        let mut seed = 7u64;
+        let mut next = |modulus: u64| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % modulus
+        };
+        let mut liquidated = 0;
+        for _ in 0..300 {
+            let mut arrays = arrays();
+            let mut legs: Vec<Leg> = (0..5)
+                .map(|i| {
+                    let kind = if next(2) == 0 {
+                        OptionKind::Call
+                    } else {
+                        OptionKind::Put
+                    };
+                    let strike = 8_000_000_000 + 500_000_000 * (next(8) + i % 2);
+                    let lots = next(200) as i64 - 100;
+                    option(&mut arrays, kind, strike, lots)
+                })
+                .collect();
+            legs.push(Leg {
+                instrument: Instrument::Perpetual,
+                lots: next(200) as i64 - 100,
+            });
+            let cash = next(2_000) as i64 * 1_000_000;
+            let (outcome, takes) = run(&mut arrays, &mut legs, cash);
+            let Ok(outcome) = outcome else { continue };
+            liquidated += 1;
+            let health = |report: &MarginReport| report.health_maintenance().unwrap();
+            assert!(health(&outcome.after) > health(&outcome.before));
+            assert!(outcome.cash >= Money(0));
+            let discount: i64 = takes.iter().map(|take| take.discount.0).sum();
+            assert!(discount <= outcome.before.equity.0.max(0));
+            // Marks are rounded, so equity falls by the discount to within a micro-unit a take.
+            let fall = outcome.before.equity.0 - outcome.after.equity.0;
+            assert!(
+                (fall - discount).abs() <= 1 + takes.len() as i64,
+                "{fall} {discount}"
+            );
+        }
+        assert!(liquidated > 50, "{liquidated}");
+    }
+}
