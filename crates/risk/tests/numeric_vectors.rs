@@ -1,6 +1,8 @@
 //! The kernel's functions against reference values from 50-digit arithmetic
 //! (`tests/reference/numeric_vectors.py`), each to the error its documentation states.
 
+#![allow(clippy::arithmetic_side_effects, reason = "a test may panic")]
+
 use estuary_risk::black76::{call, put, Terms};
 use estuary_risk::fixed::{exp_q30, ln_q40, sqrt_tau_q32};
 use estuary_risk::normal::{cdf_q30, pdf_q30, CDF_ERROR_Q40};
