@@ -213,7 +213,16 @@ impl ScenarioParameters {
                 i64::from(u32::MAX),
             );
         let shock = i128::from(move_ppm).saturating_mul(i128::from(ONE_Q30));
-        let shock = shock.checked_div(i128::from(ONE_PPM)).unwrap_or(0);
+        // Away from zero, so that the priced range covers the stated one.
+        let away = if move_ppm < 0 {
+            0
+        } else {
+            i128::from(ONE_PPM).saturating_sub(1)
+        };
+        let shock = shock
+            .saturating_add(away)
+            .checked_div_euclid(i128::from(ONE_PPM))
+            .unwrap_or(0);
         ONE_Q30.saturating_add(i64::try_from(shock).unwrap_or(i64::MAX))
     }
 

@@ -2,6 +2,8 @@
 //! fraction, SSVI, Black-76. It shares no formula with the kernel beyond the mathematics.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod books;
+
 pub const YEAR_SECONDS: f64 = 31_536_000.0;
 
 /// Standard normal distribution, good to about 1e-15.
