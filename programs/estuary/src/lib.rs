@@ -1,1 +1,102 @@
-//! program
+//! Estuary: a portfolio-margin clearing program.
+//!
+//! One margin account per trader holds every position; its margin is recomputed from live prices inside each
+//! instruction that needs it, by `estuary_risk`. This file dispatches; instructions are in [`instructions`], accounts in
+//! [`state`], price adapters in [`oracle`], and [`bridge`] alone knows both the accounts and the engine.
+
+#![allow(
+    unexpected_cfgs,
+    reason = "Anchor's macros test features that this crate does not declare"
+)]
+#![allow(
+    missing_docs,
+    reason = "`#[program]` and `#[derive(Accounts)]` write items without documentation; our own modules deny it again"
+)]
+
+#[deny(missing_docs)]
+pub mod bridge;
+#[deny(missing_docs)]
+pub mod error;
+pub mod instructions;
+#[deny(missing_docs)]
+pub mod market_view;
+#[deny(missing_docs)]
+pub mod oracle;
+#[deny(missing_docs)]
+pub mod seeds;
+#[deny(missing_docs)]
+pub mod state;
+
+use anchor_lang::prelude::*;
+pub use error::EstuaryError;
+use instructions::*;
+#[cfg(target_os = "solana")]
+use solana_compiler_builtins as _;
+
+declare_id!("AS8nTG4WNmwBPZUPCkemNkG3FdTjrcxRciHHqCafhchn");
+
+/// The instructions.
+#[program]
+pub mod estuary {
+    use super::*;
+
+    /// Creates a clearing system; see [`CreateClearinghouse::handle`].
+    pub fn create_clearinghouse<'info>(
+        ctx: Context<'info, CreateClearinghouse<'info>>,
+        id: u16,
+    ) -> Result<()> {
+        CreateClearinghouse::handle(ctx, id)
+    }
+
+    /// Adds the settlement token's bank and vault; see [`AddBank::handle`].
+    pub fn add_bank<'info>(ctx: Context<'info, AddBank<'info>>) -> Result<()> {
+        AddBank::handle(ctx)
+    }
+
+    /// Creates a market and its ledger; see [`CreateMarket::handle`].
+    pub fn create_market<'info>(
+        ctx: Context<'info, CreateMarket<'info>>,
+        args: CreateMarketArgs,
+    ) -> Result<()> {
+        CreateMarket::handle(ctx, args)
+    }
+
+    /// Makes room for more series; see [`ExtendMarket::handle`].
+    pub fn extend_market<'info>(
+        ctx: Context<'info, ExtendMarket<'info>>,
+        target_capacity: u16,
+    ) -> Result<()> {
+        ExtendMarket::handle(ctx, target_capacity)
+    }
+
+    /// Lists contracts; see [`ListSeries::handle`].
+    pub fn list_series<'info>(
+        ctx: Context<'info, ListSeries<'info>>,
+        series: Vec<SeriesArgs>,
+    ) -> Result<()> {
+        ListSeries::handle(ctx, series)
+    }
+
+    /// Posts smiles and basis rates; see [`PostSurface::handle`].
+    pub fn post_surface<'info>(
+        ctx: Context<'info, PostSurface<'info>>,
+        slices: Vec<SurfaceSlice>,
+    ) -> Result<()> {
+        PostSurface::handle(ctx, slices)
+    }
+
+    /// Opens a margin account; see [`OpenAccount::handle`].
+    pub fn open_account<'info>(ctx: Context<'info, OpenAccount<'info>>, sub_id: u16) -> Result<()> {
+        OpenAccount::handle(ctx, sub_id)
+    }
+
+    /// Deposits tokens; see [`Deposit::handle`].
+    pub fn deposit<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Result<()> {
+        Deposit::handle(ctx, amount)
+    }
+
+    /// Withdraws tokens; see [`Withdraw::handle`].
+    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
+        Withdraw::handle(ctx, amount)
+    }
+}

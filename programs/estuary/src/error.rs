@@ -1,0 +1,362 @@
+//! Everything the program refuses, one error each. Where two numbers disagreed the log carries both.
+
+use anchor_lang::prelude::*;
+
+/// Why an instruction was refused. Refused instructions change nothing.
+///
+/// Codes are stable: new errors are added at the end.
+#[error_code]
+#[derive(PartialEq, Eq)]
+pub enum EstuaryError {
+    // Accounts
+    /// The account has another layout version than this build reads.
+    #[msg("account: its layout version is not the one this program reads")]
+    AccountVersionUnsupported,
+    /// The account belongs to another clearinghouse.
+    #[msg("account: it belongs to another clearinghouse")]
+    AccountOfAnotherClearinghouse,
+    /// The same margin account was given for both sides.
+    #[msg("account: both sides are the same margin account")]
+    SameMarginAccount,
+    /// The signer is not the clearinghouse's authority.
+    #[msg("authority: the signer is not the clearinghouse's authority")]
+    NotTheAuthority,
+    /// The signer does not own the margin account.
+    #[msg("owner: the signer does not own the margin account")]
+    NotTheOwner,
+    /// The account holds fewer bytes than its layout.
+    #[msg("account: it is smaller than its layout")]
+    AccountTooSmall,
+
+    // Remaining accounts
+    /// A market the instruction needs has no account in the list.
+    #[msg("remaining accounts: a market that is needed is missing")]
+    MarketAccountMissing,
+    /// There are accounts left over after the last market needed.
+    #[msg("remaining accounts: more accounts than the markets need")]
+    MarketAccountsLeftOver,
+    /// The markets are not in ascending order of index.
+    #[msg("remaining accounts: markets are not strictly ascending by index")]
+    MarketAccountsOutOfOrder,
+    /// A market is not one the instruction needs.
+    #[msg("remaining accounts: a market is not one the accounts and legs name")]
+    MarketNotNeeded,
+    /// The account in a market's place is not a market of this program.
+    #[msg("market: the account is not owned by this program")]
+    MarketAccountOwner,
+    /// The account in a market's place is of another type.
+    #[msg("market: the account is of another type")]
+    MarketAccountType,
+    /// The account in a ledger's place is not one of this program.
+    #[msg("ledger: the account is not owned by this program")]
+    LedgerAccountOwner,
+    /// The account in a ledger's place is of another type.
+    #[msg("ledger: the account is of another type")]
+    LedgerAccountType,
+    /// The ledger belongs to another market.
+    #[msg("ledger: it belongs to another market")]
+    LedgerOfAnotherMarket,
+    /// The ledger has to be writable.
+    #[msg("ledger: it is not writable")]
+    LedgerNotWritable,
+
+    // Prices
+    /// The price account is not owned by the oracle program the market pinned.
+    #[msg("price: the account is not owned by the oracle program of the market")]
+    PriceAccountOwner,
+    /// The price account is not a price update.
+    #[msg("price: the account is not a price update")]
+    PriceAccountType,
+    /// The price update is verified by fewer guardians than required.
+    #[msg("price: the update is not fully verified")]
+    PriceNotFullyVerified,
+    /// The price update is of another feed.
+    #[msg("price: the update is of another feed than the market's")]
+    PriceFeedMismatch,
+    /// The feed reports that it is not trading.
+    #[msg("price: the feed is not trading")]
+    PriceNotTrading,
+    /// The price is zero or negative.
+    #[msg("price: it is not positive")]
+    PriceNotPositive,
+    /// The price's exponent is outside what feeds may state.
+    #[msg("price: its exponent is out of range")]
+    PriceExponentOutOfRange,
+    /// The price was published after the clock's time.
+    #[msg("price: its publish time is in the future")]
+    PriceFromTheFuture,
+    /// The market has seen a later price.
+    #[msg("price: it is older than the last one the market has seen")]
+    PriceOlderThanLast,
+    /// The price is older than the market allows.
+    #[msg("price: it is older than the market allows")]
+    PriceTooOld,
+    /// The confidence interval is wider than the market allows.
+    #[msg("price: its confidence interval is wider than the market allows")]
+    PriceTooUncertain,
+    /// The price does not fit the market's exponent.
+    #[msg("price: it cannot be represented at the market's exponent")]
+    PriceNotRepresentable,
+
+    // Clearinghouse, banks, markets
+    /// The settlement token has other than six decimals.
+    #[msg("settlement mint: it does not have 6 decimals")]
+    SettlementMintDecimals,
+    /// The mint is not the clearinghouse's settlement token.
+    #[msg("mint: it is not the settlement token")]
+    MintIsNotSettlementToken,
+    /// The token account is of another mint than the bank's.
+    #[msg("token account: its mint is not the bank's")]
+    TokenAccountMint,
+    /// The token account that receives is the bank's vault.
+    #[msg("destination: it is the bank's vault")]
+    DestinationIsVault,
+    /// The vault is not the bank's.
+    #[msg("vault: it is not the bank's")]
+    VaultOfAnotherBank,
+    /// The clearinghouse has all the banks it can have.
+    #[msg("banks: the clearinghouse has no index left")]
+    TooManyBanks,
+    /// The clearinghouse has all the markets it can have.
+    #[msg("markets: the clearinghouse has no index left")]
+    TooManyMarkets,
+    /// No bank has this index.
+    #[msg("bank: no bank has this index")]
+    BankUnknown,
+    /// No market has this index.
+    #[msg("market: no market has this index")]
+    MarketUnknown,
+
+    // Parameters of a market
+    /// The oracle program is none this build can read.
+    #[msg("price_program: this program cannot read its price accounts")]
+    PriceProgramUnsupported,
+    /// The symbol is not one to sixteen bytes of printable ASCII followed by zeros.
+    #[msg("symbol: it is not printable ASCII padded with zeros")]
+    SymbolInvalid,
+    /// The price exponent is outside what feeds may state.
+    #[msg("price_exponent: it is out of range")]
+    PriceExponentInvalid,
+    /// The lot size is zero.
+    #[msg("lot_size: it is zero or over 1,000 units of the underlying")]
+    LotSizeInvalid,
+    /// The maximum age is zero or over a day.
+    #[msg("max_price_age_seconds: it is zero or over a day")]
+    MaxPriceAgeInvalid,
+    /// The maximum confidence is zero or over the price.
+    #[msg("max_confidence_ppm: it is zero or over 1,000,000")]
+    MaxConfidenceInvalid,
+    /// The band as a fraction of spot is zero or over spot.
+    #[msg("band_spot_ppm: it is zero or over 1,000,000")]
+    BandSpotInvalid,
+    /// The band as a fraction of vega is over one.
+    #[msg("band_vega_ppm: it is over 1,000,000")]
+    BandVegaInvalid,
+    /// The spot range is refused.
+    #[msg("spot_range: it is zero or not below fall_limit")]
+    SpotRangeInvalid,
+    /// The nodes are refused.
+    #[msg("nodes: they do not rise from -1 to +1 with 0 in the middle")]
+    NodesInvalid,
+    /// The tails are refused.
+    #[msg(
+        "tails: they do not move outwards from one range, or one multiplies spot by more than 4"
+    )]
+    TailsInvalid,
+    /// The tail weights are refused.
+    #[msg("tail_weights: one exceeds 1 or rises outwards")]
+    TailWeightsInvalid,
+    /// The fall limit is refused.
+    #[msg("fall_limit: it is zero or leaves less than 5% of spot")]
+    FallLimitInvalid,
+    /// The rise of volatility is refused.
+    #[msg("vol_up: it exceeds 400%")]
+    VolUpInvalid,
+    /// The fall of volatility is refused.
+    #[msg("vol_down: at one day it would leave less than 10% of volatility")]
+    VolDownInvalid,
+    /// A volatility power is refused.
+    #[msg("vol_power: it exceeds 1")]
+    VolPowerInvalid,
+
+    // Series and surfaces
+    /// The target capacity exceeds the most series a market can have.
+    #[msg("capacity: it exceeds the most series a market can have")]
+    CapacityInvalid,
+    /// The table of series is full; extend the market.
+    #[msg("series: the table is full, extend the market first")]
+    SeriesTableFull,
+    /// No series were given.
+    #[msg("series: none were given")]
+    NoSeriesGiven,
+    /// The series is listed already.
+    #[msg("series: it is listed already")]
+    SeriesListedAlready,
+    /// The strike is zero, or given for a series without one.
+    #[msg("strike: zero for an option, or not zero for a future or perp")]
+    StrikeInvalid,
+    /// The expiry index names no expiry of the market, or is given for a perp.
+    #[msg("expiry: the market has none with this index, or a perp was given one")]
+    ExpiryUnknown,
+    /// The expiry has passed.
+    #[msg("expiry: it has passed")]
+    ExpiryPassed,
+    /// The expiry is further away than the engine prices.
+    #[msg("expiry: it is more than two years away")]
+    ExpiryTooFar,
+    /// The market has all the expiries it can have.
+    #[msg("expiries: the market has no place left")]
+    TooManyExpiries,
+    /// No slices were given.
+    #[msg("surface: no slices were given")]
+    NoSlicesGiven,
+    /// The slices are not strictly ascending by time.
+    #[msg("surface: slices are not strictly ascending by time")]
+    SlicesOutOfOrder,
+    /// The at-the-money volatility is outside what the engine prices.
+    #[msg("atm_vol: it is outside what the engine prices")]
+    AtmVolInvalid,
+    /// The correlation parameter is out of range.
+    #[msg("rho: it is outside -0.95 to 0.95")]
+    RhoInvalid,
+    /// The curvature parameter is out of range.
+    #[msg("phi: it is over 256")]
+    PhiInvalid,
+    /// The basis rate takes the forward outside half to twice spot.
+    #[msg("basis_rate: the forward would leave half to twice of spot")]
+    BasisRateInvalid,
+    /// A slice admits butterfly arbitrage.
+    #[msg("surface: a slice admits butterfly arbitrage")]
+    SurfaceButterfly,
+    /// Total variance falls from one expiry to a later one.
+    #[msg("surface: total variance falls with maturity")]
+    SurfaceCalendar,
+
+    // Amounts
+    /// The amount is zero.
+    #[msg("amount: it is zero")]
+    AmountZero,
+    /// An amount leaves the range of 64 bits.
+    #[msg("amount: it leaves the range of 64 bits")]
+    AmountOverflow,
+    /// The balance is smaller than the amount taken.
+    #[msg("balance: it is smaller than the amount taken from it")]
+    BalanceNegative,
+    /// A counter leaves its range.
+    #[msg("counter: it leaves its range")]
+    CounterOverflow,
+
+    // Trades
+    /// The trade has no legs.
+    #[msg("legs: none were given")]
+    NoLegs,
+    /// The trade has more legs than fit one transaction.
+    #[msg("legs: more than fit one transaction")]
+    TooManyLegs,
+    /// Two legs name the same series.
+    #[msg("legs: two name the same series")]
+    LegDuplicated,
+    /// The leg's lots are zero.
+    #[msg("lots: they are zero")]
+    LotsZero,
+    /// The lots of a leg, or of an account in one market, reach 2^32.
+    #[msg("lots: of a leg, or of one account in one market, they reach 2^32")]
+    LotsOverflow,
+    /// The leg's price is zero for a future or perp.
+    #[msg("leg price: it is zero for a future or perp")]
+    LegPriceZero,
+    /// The leg's price is further from mark than the market's band.
+    #[msg("leg price: it is further from mark than the market's band allows")]
+    LegPriceOutsideBand,
+    /// The slot is not listed in the market.
+    #[msg("slot: the market has no series there")]
+    SlotUnknown,
+    /// The slot has been reused since.
+    #[msg("generation: the slot holds another series")]
+    SeriesGenerationMismatch,
+    /// The series has expired.
+    #[msg("series: it has expired")]
+    SeriesExpired,
+    /// The margin account has all the positions it can have.
+    #[msg("positions: the margin account has no place left")]
+    TooManyPositions,
+    /// The two accounts have more positions together than one transaction can evaluate.
+    #[msg("positions: both accounts together have more than one transaction can evaluate")]
+    TooManyPositionsForOneTransaction,
+    /// The margin account would have positions in too many markets.
+    #[msg("positions: they would be in too many markets")]
+    AccountInTooManyMarkets,
+
+    // Health
+    /// Equity would be below the initial margin.
+    #[msg("health_im: equity would be below the initial margin")]
+    BelowInitialMargin,
+    /// Equity is below the maintenance margin; only deposits and liquidation are possible.
+    #[msg("health_mm: equity is below the maintenance margin, the account cannot trade")]
+    BelowMaintenanceMargin,
+    /// The account is below its initial margin and the trade lowers its health.
+    #[msg("health_im: it is negative and the trade would lower it")]
+    WeakAccountHealthFalls,
+    /// The account is below its initial margin and a leg is worse than mark for it.
+    #[msg("health_im: it is negative and a leg is worse than mark for this account")]
+    WeakAccountLegWorseThanMark,
+    /// The account is below its initial margin and the trade lowers its equity.
+    #[msg("health_im: it is negative and the trade would lower equity")]
+    WeakAccountEquityFalls,
+    /// The account is below its initial margin and its equity would be negative.
+    #[msg("health_im: it is negative and equity would be below zero")]
+    WeakAccountEquityNegative,
+    /// Senior equity would be negative.
+    #[msg("senior: equity without unrealised gains would be below zero")]
+    SeniorNegative,
+
+    // Liquidation
+    /// The account is not below its maintenance margin.
+    #[msg("health_mm: it is not negative, the account cannot be liquidated")]
+    NotLiquidatable,
+    /// No step improves the account.
+    #[msg("liquidation: no step releases margin that the account can pay for")]
+    NothingToLiquidate,
+    /// The liquidator would be below its initial margin.
+    #[msg("health_im: the liquidator's equity would be below its initial margin")]
+    LiquidatorBelowInitialMargin,
+
+    // Reports
+    /// The page of the report does not exist.
+    #[msg("report: the account has no such page")]
+    ReportPageUnknown,
+
+    // What the engine refuses to price
+    /// The forward leaves half to twice of spot.
+    #[msg("engine: the forward is outside half to twice of spot")]
+    ForwardOutOfRange,
+    /// The volatility of a strike is outside what the kernel prices.
+    #[msg("engine: the volatility is outside what the kernel prices")]
+    VolOutOfRange,
+    /// The value of one lot cannot be represented.
+    #[msg("engine: the value of one lot cannot be represented")]
+    LotValueOutOfRange,
+    /// The engine met more expiries or strikes than it can hold.
+    #[msg("engine: more expiries or strikes than it can hold")]
+    EngineCapacity,
+
+    // What must never happen
+    /// The clearinghouse breaks its invariant.
+    #[msg("invariant: clearinghouse")]
+    ClearinghouseInvariant,
+    /// The bank breaks its invariant.
+    #[msg("invariant: bank")]
+    BankInvariant,
+    /// The vault holds less than the bank's deposits.
+    #[msg("invariant: the vault holds less than the bank's deposits")]
+    VaultShortOfDeposits,
+    /// The market breaks its invariant.
+    #[msg("invariant: market")]
+    MarketInvariant,
+    /// The ledger breaks its invariant.
+    #[msg("invariant: market ledger")]
+    LedgerInvariant,
+    /// The margin account breaks its invariant.
+    #[msg("invariant: margin account")]
+    MarginAccountInvariant,
+}

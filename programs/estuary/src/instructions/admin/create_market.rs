@@ -1,0 +1,204 @@
+//! Creates the market of an underlying and its ledger.
+
+use crate::{
+    bridge,
+    error::EstuaryError,
+    oracle, seeds,
+    state::{self, Clearinghouse, Market, MarketLedger, StateAccount},
+};
+use anchor_lang::prelude::*;
+
+/// Parts of a whole.
+const PPM: u32 = 1_000_000;
+/// Oldest price a market may allow.
+const SECONDS_PER_DAY: u32 = 86_400;
+/// Largest lot: a thousand units of the underlying.
+const MAX_LOT_SIZE: u64 = 1_000_000_000_000;
+
+/// Scenario parameters, in parts per million; see `estuary_risk::scenario::ScenarioParameters`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScenarioArgs {
+    /// Half the width of the core block, fraction of spot.
+    pub spot_range_ppm: u32,
+    /// The nine nodes as fractions of the range.
+    pub node_ppm: [i32; 9],
+    /// The tails as multiples of the range: three falls, then three rises.
+    pub tail_multiple_ppm: [i32; 6],
+    /// Share of a tail's loss that counts.
+    pub tail_weight_ppm: [u32; 6],
+    /// Largest fall of any scenario, fraction of spot.
+    pub fall_limit_ppm: u32,
+    /// Rise of volatility at 30 days.
+    pub vol_up_ppm: u32,
+    /// Fall of volatility at 30 days.
+    pub vol_down_ppm: u32,
+    /// Power of the volatility shocks below 30 days.
+    pub vol_power_short_ppm: u32,
+    /// Power of the volatility shocks from 30 days on.
+    pub vol_power_long_ppm: u32,
+}
+
+/// Arguments of `create_market`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
+pub struct CreateMarketArgs {
+    /// Name of the underlying: printable ASCII padded with zeros.
+    pub symbol: [u8; 16],
+    /// The price feed.
+    pub feed_id: [u8; 32],
+    /// The oracle program that has to own price accounts.
+    pub price_program: Pubkey,
+    /// Decimal exponent of prices and strikes, −18 to 0.
+    pub price_exponent: i8,
+    /// Billionths of a unit of the underlying in one lot.
+    pub lot_size: u64,
+    /// Oldest price that may be used, seconds.
+    pub max_price_age_seconds: u32,
+    /// Widest confidence (half width) that may be used, parts per million of the price.
+    pub max_confidence_ppm: u32,
+    /// Trade price band as parts per million of spot.
+    pub band_spot_ppm: u32,
+    /// Trade price band as parts per million of an option's vega per 100% of volatility.
+    pub band_vega_ppm: u32,
+    /// Scenario parameters.
+    pub parameters: ScenarioArgs,
+}
+
+/// Accounts of `create_market`.
+#[derive(Accounts)]
+#[instruction(args: CreateMarketArgs)]
+pub struct CreateMarket<'info> {
+    /// The clearinghouse's authority; pays for the accounts.
+    #[account(mut)]
+    pub authority: Signer<'info>,
+    /// The clearinghouse.
+    #[account(mut, has_one = authority @ EstuaryError::NotTheAuthority)]
+    pub clearinghouse: AccountLoader<'info, Clearinghouse>,
+    /// The market to create, without room for series.
+    #[account(
+        init,
+        payer = authority,
+        space = Market::SIZE,
+        seeds = [seeds::MARKET, clearinghouse.key().as_ref(), args.feed_id.as_ref()],
+        bump
+    )]
+    pub market: AccountLoader<'info, Market>,
+    /// The market's ledger to create.
+    #[account(
+        init,
+        payer = authority,
+        space = MarketLedger::SIZE,
+        seeds = [seeds::LEDGER, market.key().as_ref()],
+        bump
+    )]
+    pub ledger: AccountLoader<'info, MarketLedger>,
+    /// Creates the accounts.
+    pub system_program: Program<'info, System>,
+}
+
+impl CreateMarketArgs {
+    /// Checks everything but the scenario parameters, which the engine checks.
+    fn validate(&self) -> Result<()> {
+        require!(
+            oracle::is_supported(&self.price_program),
+            EstuaryError::PriceProgramUnsupported
+        );
+        require!(is_symbol(&self.symbol), EstuaryError::SymbolInvalid);
+        let exponent = i32::from(self.price_exponent);
+        require_gte!(
+            exponent,
+            oracle::MIN_EXPONENT,
+            EstuaryError::PriceExponentInvalid
+        );
+        require_gte!(
+            oracle::MAX_EXPONENT,
+            exponent,
+            EstuaryError::PriceExponentInvalid
+        );
+        require_gt!(self.lot_size, 0, EstuaryError::LotSizeInvalid);
+        require_gte!(MAX_LOT_SIZE, self.lot_size, EstuaryError::LotSizeInvalid);
+        require_gt!(
+            self.max_price_age_seconds,
+            0,
+            EstuaryError::MaxPriceAgeInvalid
+        );
+        require_gte!(
+            SECONDS_PER_DAY,
+            self.max_price_age_seconds,
+            EstuaryError::MaxPriceAgeInvalid
+        );
+        require_gt!(
+            self.max_confidence_ppm,
+            0,
+            EstuaryError::MaxConfidenceInvalid
+        );
+        require_gte!(
+            PPM,
+            self.max_confidence_ppm,
+            EstuaryError::MaxConfidenceInvalid
+        );
+        require_gt!(self.band_spot_ppm, 0, EstuaryError::BandSpotInvalid);
+        require_gte!(PPM, self.band_spot_ppm, EstuaryError::BandSpotInvalid);
+        require_gte!(PPM, self.band_vega_ppm, EstuaryError::BandVegaInvalid);
+        Ok(())
+    }
+}
+
+/// Whether a name is at least one printable character followed by zeros only.
+fn is_symbol(symbol: &[u8; 16]) -> bool {
+    let length = symbol
+        .iter()
+        .take_while(|byte| byte.is_ascii_graphic())
+        .count();
+    length > 0 && symbol.iter().skip(length).all(|byte| *byte == 0)
+}
+
+impl<'info> CreateMarket<'info> {
+    /// Creates a market; a wrong parameter is refused by an error that names it.
+    ///
+    /// # Errors
+    /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::TooManyMarkets`], and one error per parameter.
+    pub fn handle(ctx: Context<'info, Self>, args: CreateMarketArgs) -> Result<()> {
+        args.validate()?;
+        let (parameters, grid) = bridge::store_parameters(&args.parameters)?;
+        let mut clearinghouse = state::write(&ctx.accounts.clearinghouse)?;
+        let mut market = ctx.accounts.market.load_init()?;
+        market.version = Market::VERSION;
+        market.bump = ctx.bumps.market;
+        market.price_exponent = args.price_exponent;
+        market.index = clearinghouse.take_market_index()?;
+        market.clearinghouse = ctx.accounts.clearinghouse.key();
+        market.feed_id = args.feed_id;
+        market.price_program = args.price_program;
+        market.symbol = args.symbol;
+        market.lot_size = args.lot_size;
+        market.max_price_age_seconds = args.max_price_age_seconds;
+        market.max_confidence_ppm = args.max_confidence_ppm;
+        market.band_spot_ppm = args.band_spot_ppm;
+        market.band_vega_ppm = args.band_vega_ppm;
+        market.parameters = parameters;
+        market.grid = grid;
+        let mut ledger = ctx.accounts.ledger.load_init()?;
+        ledger.version = MarketLedger::VERSION;
+        ledger.bump = ctx.bumps.ledger;
+        ledger.market_index = market.index;
+        ledger.market = ctx.accounts.market.key();
+        clearinghouse.bump_parameter_version()?;
+        market.invariant()?;
+        ledger.invariant()?;
+        clearinghouse.invariant()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_symbol;
+
+    #[test]
+    fn symbols_are_printable_and_padded_with_zeros() {
+        assert!(is_symbol(b"SOL\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+        assert!(is_symbol(b"SIXTEEN-LETTERS!"));
+        assert!(!is_symbol(&[0; 16]));
+        assert!(!is_symbol(b"SO\0L\0\0\0\0\0\0\0\0\0\0\0\0"));
+        assert!(!is_symbol(b"S L\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+    }
+}

@@ -1,0 +1,13 @@
+//! What the clearinghouse's authority does.
+
+pub mod add_bank;
+pub mod create_clearinghouse;
+pub mod create_market;
+pub mod extend_market;
+pub mod list_series;
+
+pub use add_bank::*;
+pub use create_clearinghouse::*;
+pub use create_market::*;
+pub use extend_market::*;
+pub use list_series::*;

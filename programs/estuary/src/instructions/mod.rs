@@ -1,0 +1,9 @@
+//! One file per instruction, in folders by who calls: arguments, accounts, checks and handler.
+
+pub mod admin;
+pub mod keeper;
+pub mod trader;
+
+pub use admin::*;
+pub use keeper::*;
+pub use trader::*;

@@ -1,0 +1,82 @@
+//! Deposits tokens into a margin account.
+
+use crate::{
+    error::EstuaryError,
+    state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
+};
+use anchor_lang::prelude::*;
+use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
+
+/// Accounts of `deposit`.
+#[derive(Accounts)]
+pub struct Deposit<'info> {
+    /// Authority of the token account that pays. Anyone may deposit into any account.
+    pub depositor: Signer<'info>,
+    /// The clearinghouse.
+    pub clearinghouse: AccountLoader<'info, Clearinghouse>,
+    /// The account that receives.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// The bank of the token.
+    #[account(
+        mut,
+        has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse,
+        has_one = mint @ EstuaryError::TokenAccountMint,
+        has_one = vault @ EstuaryError::VaultOfAnotherBank
+    )]
+    pub bank: AccountLoader<'info, Bank>,
+    /// The bank's token.
+    pub mint: Account<'info, Mint>,
+    /// The bank's vault. Distinct from `source`: its authority is the bank, which signs nothing here.
+    #[account(mut, dup)]
+    pub vault: Account<'info, TokenAccount>,
+    /// The token account that pays.
+    #[account(mut, dup, constraint = source.mint == mint.key() @ EstuaryError::TokenAccountMint)]
+    pub source: Account<'info, TokenAccount>,
+    /// The token program.
+    pub token_program: Program<'info, Token>,
+}
+
+impl<'info> Deposit<'info> {
+    fn validate(&self, amount: u64) -> Result<()> {
+        require_gt!(amount, 0, EstuaryError::AmountZero);
+        state::read(&self.clearinghouse)?;
+        Ok(())
+    }
+
+    /// Deposits `amount` base units. Needs no price: an exit or a rescue is never blocked by an oracle.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountZero`], [`EstuaryError::AmountOverflow`], the token program's.
+    pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
+        let accounts = ctx.accounts;
+        accounts.validate(amount)?;
+        {
+            let mut account = state::write(&accounts.margin_account)?;
+            let mut bank = state::write(&accounts.bank)?;
+            let change = i64::try_from(amount).map_err(|_| error!(EstuaryError::AmountOverflow))?;
+            account.change_balance(bank.index, change)?;
+            bank.add_deposit(amount)?;
+            account.invariant()?;
+            bank.invariant()?;
+        }
+        accounts.transfer_in(amount)?;
+        accounts.vault.reload()?;
+        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)
+    }
+
+    /// Moves the tokens into the vault.
+    fn transfer_in(&self, amount: u64) -> Result<()> {
+        let transfer = TransferChecked {
+            from: self.source.to_account_info(),
+            mint: self.mint.to_account_info(),
+            to: self.vault.to_account_info(),
+            authority: self.depositor.to_account_info(),
+        };
+        transfer_checked(
+            CpiContext::new(self.token_program.key(), transfer),
+            amount,
+            self.mint.decimals,
+        )
+    }
+}

@@ -1,0 +1,123 @@
+//! Withdraws tokens from a margin account.
+
+use crate::{
+    bridge,
+    error::EstuaryError,
+    market_view::{load_markets, LedgerAccess, MarketView},
+    seeds,
+    state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
+};
+use anchor_lang::prelude::*;
+use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
+
+/// Accounts of `withdraw`. Remaining: `[market, ledger, price]` per market the account has positions in.
+#[derive(Accounts)]
+pub struct Withdraw<'info> {
+    /// Owner of the margin account.
+    pub owner: Signer<'info>,
+    /// The clearinghouse.
+    pub clearinghouse: AccountLoader<'info, Clearinghouse>,
+    /// The account that pays.
+    #[account(
+        mut,
+        has_one = owner @ EstuaryError::NotTheOwner,
+        has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse
+    )]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// The bank of the token.
+    #[account(
+        mut,
+        has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse,
+        has_one = mint @ EstuaryError::TokenAccountMint,
+        has_one = vault @ EstuaryError::VaultOfAnotherBank
+    )]
+    pub bank: AccountLoader<'info, Bank>,
+    /// The bank's token.
+    pub mint: Account<'info, Mint>,
+    /// The bank's vault.
+    #[account(mut, dup)]
+    pub vault: Account<'info, TokenAccount>,
+    /// The token account that receives. Not the vault, which would pay itself.
+    #[account(
+        mut,
+        dup,
+        constraint = destination.mint == mint.key() @ EstuaryError::TokenAccountMint,
+        constraint = destination.key() != vault.key() @ EstuaryError::DestinationIsVault
+    )]
+    pub destination: Account<'info, TokenAccount>,
+    /// The token program.
+    pub token_program: Program<'info, Token>,
+}
+
+impl<'info> Withdraw<'info> {
+    fn validate(&self, amount: u64) -> Result<()> {
+        require_gt!(amount, 0, EstuaryError::AmountZero);
+        state::read(&self.clearinghouse)?;
+        Ok(())
+    }
+
+    /// Withdraws `amount` base units. Afterwards equity has to cover the initial margin, and senior equity must not be
+    /// negative; an account without positions needs no market and no price.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountZero`], [`EstuaryError::BalanceNegative`], [`EstuaryError::BelowInitialMargin`],
+    /// [`EstuaryError::SeniorNegative`], and those of the market accounts and prices.
+    pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
+        let accounts = ctx.accounts;
+        accounts.validate(amount)?;
+        let now = Clock::get()?.unix_timestamp;
+        accounts.take(amount)?;
+        {
+            let account = state::read(&accounts.margin_account)?;
+            let clearinghouse = accounts.clearinghouse.key();
+            let needed = account.markets()?;
+            let markets = load_markets(
+                ctx.remaining_accounts,
+                &clearinghouse,
+                needed,
+                now,
+                LedgerAccess::Read,
+            )?;
+            let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
+            let report = bridge::assess(&account, &markets, now)?;
+            bridge::check_can_pay_out(&report)?;
+        }
+        accounts.transfer_out(amount)?;
+        accounts.vault.reload()?;
+        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)
+    }
+
+    /// Takes the amount from the balance and the bank's deposits.
+    fn take(&self, amount: u64) -> Result<()> {
+        let mut account = state::write(&self.margin_account)?;
+        let mut bank = state::write(&self.bank)?;
+        let change = i64::try_from(amount)
+            .ok()
+            .and_then(i64::checked_neg)
+            .ok_or_else(|| error!(EstuaryError::AmountOverflow))?;
+        account.change_balance(bank.index, change)?;
+        bank.remove_deposit(amount)?;
+        account.invariant()?;
+        bank.invariant()
+    }
+
+    /// Moves the tokens out of the vault, signed by the bank.
+    fn transfer_out(&self, amount: u64) -> Result<()> {
+        let (bump, clearinghouse, mint) = {
+            let bank = state::read(&self.bank)?;
+            ([bank.bump], bank.clearinghouse, bank.mint)
+        };
+        let seeds: [&[u8]; 4] = [seeds::BANK, clearinghouse.as_ref(), mint.as_ref(), &bump];
+        let transfer = TransferChecked {
+            from: self.vault.to_account_info(),
+            mint: self.mint.to_account_info(),
+            to: self.destination.to_account_info(),
+            authority: self.bank.to_account_info(),
+        };
+        transfer_checked(
+            CpiContext::new_with_signer(self.token_program.key(), transfer, &[&seeds]),
+            amount,
+            self.mint.decimals,
+        )
+    }
+}

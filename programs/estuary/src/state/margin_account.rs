@@ -1,0 +1,350 @@
+//! One trader's account: balances of tokens and positions in series.
+
+use super::{
+    StateAccount, MAX_BALANCES, MAX_LOTS_PER_MARKET, MAX_MARKETS_PER_ACCOUNT, MAX_POSITIONS,
+};
+use crate::error::EstuaryError;
+use anchor_lang::prelude::*;
+use core::cmp::Ordering;
+
+/// What an account holds of one bank's token. The array is indexed by bank, so an entry needs no key of its own, but
+/// it stores it: a reader of raw bytes should not have to know.
+#[zero_copy]
+#[derive(Debug, Default)]
+pub struct Balance {
+    /// Index of the bank in the clearinghouse.
+    pub bank: u16,
+    /// Explicit padding, zero.
+    pub padding: [u8; 6],
+    /// Base units of the token, never negative.
+    pub amount: i64,
+}
+
+const _: () = assert!(core::mem::size_of::<Balance>() == 16);
+
+/// A holding in one series.
+#[zero_copy]
+#[derive(Debug, Default)]
+pub struct Position {
+    /// Index of the market in the clearinghouse.
+    pub market: u16,
+    /// Slot of the series in the market's table.
+    pub slot: u16,
+    /// Generation of the slot when the position was opened.
+    pub generation: u32,
+    /// Lots held, negative when short. A linear position that is closed but unsettled has zero lots and a cost.
+    pub lots: i64,
+    /// Micro-units of the settlement token, the cash flow of all trades that is still to be settled: minus the sum of
+    /// lots times price. Zero for options, whose premium moves in cash at the trade.
+    pub cost: i64,
+    /// Room for later versions, zero.
+    pub reserved: [u8; 8],
+}
+
+const _: () = assert!(core::mem::size_of::<Position>() == 32);
+
+impl Position {
+    /// Order of positions in an account: by market, then by slot.
+    #[must_use]
+    pub fn order(&self, market: u16, slot: u16) -> Ordering {
+        self.market.cmp(&market).then(self.slot.cmp(&slot))
+    }
+}
+
+/// A set of market indices, one bit each ([`super::MAX_MARKETS`] of them).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketSet(u64);
+
+impl MarketSet {
+    /// Adds a market.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn insert(&mut self, market: u16) -> Result<()> {
+        let bit = 1u64
+            .checked_shl(u32::from(market))
+            .ok_or(EstuaryError::MarketUnknown)?;
+        self.0 |= bit;
+        Ok(())
+    }
+
+    /// The markets of either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many markets the set has.
+    #[must_use]
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// The markets, ascending.
+    pub fn iter(self) -> impl Iterator<Item = u16> {
+        (0u16..64).filter(move |market| self.0 & (1u64 << u32::from(*market)) != 0)
+    }
+}
+
+/// How a trade changed one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LotsMoved {
+    /// Lots before the trade.
+    pub before: i64,
+    /// Lots after the trade.
+    pub after: i64,
+}
+
+/// A trader's account.
+///
+/// Address: `["margin", clearinghouse, owner, sub id]`.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct MarginAccount {
+    /// Layout version, [`MarginAccount::VERSION`].
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Number of the account among those of its owner, part of its address.
+    pub sub_id: u16,
+    /// How many entries of `positions` are in use.
+    pub position_count: u16,
+    /// Explicit padding, zero.
+    pub padding: [u8; 2],
+    /// The clearinghouse this account belongs to.
+    pub clearinghouse: Pubkey,
+    /// Who may trade and withdraw.
+    pub owner: Pubkey,
+    /// Room for later versions, zero.
+    pub reserved: [u8; 120],
+    /// Token balances, indexed by bank.
+    pub balances: [Balance; MAX_BALANCES],
+    /// Positions in the first `position_count` entries, sorted by market and slot; the rest is zero.
+    pub positions: [Position; MAX_POSITIONS],
+}
+
+const _: () = assert!(core::mem::size_of::<MarginAccount>() == 448 + 32 * MAX_POSITIONS);
+
+impl MarginAccount {
+    /// Current layout version.
+    pub const VERSION: u8 = 1;
+
+    /// The positions in use.
+    #[must_use]
+    pub fn open_positions(&self) -> &[Position] {
+        self.positions
+            .get(..usize::from(self.position_count))
+            .unwrap_or(&self.positions)
+    }
+
+    /// The markets this account has positions in.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
+    pub fn markets(&self) -> Result<MarketSet> {
+        let mut set = MarketSet::default();
+        for position in self.open_positions() {
+            set.insert(position.market)?;
+        }
+        Ok(set)
+    }
+
+    /// Balance in a bank's token, base units.
+    #[must_use]
+    pub fn balance(&self, bank: u16) -> i64 {
+        self.balances
+            .get(usize::from(bank))
+            .map_or(0, |balance| balance.amount)
+    }
+
+    /// Cash in the settlement token, micro-units. Its bank is the first one.
+    #[must_use]
+    pub fn cash(&self) -> i64 {
+        self.balance(0)
+    }
+
+    /// Changes the balance in a bank's token by `change` base units.
+    ///
+    /// # Errors
+    /// [`EstuaryError::BalanceNegative`] when the balance would fall below zero, [`EstuaryError::AmountOverflow`] when
+    /// it would leave `i64`, [`EstuaryError::BankUnknown`] for an index no bank can have.
+    pub fn change_balance(&mut self, bank: u16, change: i64) -> Result<()> {
+        let balance = self
+            .balances
+            .get_mut(usize::from(bank))
+            .ok_or(EstuaryError::BankUnknown)?;
+        let amount = balance.amount.checked_add(change).ok_or_else(|| {
+            error!(EstuaryError::AmountOverflow).with_values((balance.amount, change))
+        })?;
+        if amount < 0 {
+            return Err(error!(EstuaryError::BalanceNegative).with_values((balance.amount, change)));
+        }
+        balance.amount = amount;
+        Ok(())
+    }
+
+    /// Index of the position in a series, or where it belongs.
+    fn search(&self, market: u16, slot: u16) -> core::result::Result<usize, usize> {
+        self.open_positions()
+            .binary_search_by(|position| position.order(market, slot))
+    }
+
+    /// Lots held in a series.
+    #[must_use]
+    pub fn lots(&self, market: u16, slot: u16) -> i64 {
+        let found = self.search(market, slot).ok();
+        found
+            .and_then(|index| self.positions.get(index))
+            .map_or(0, |position| position.lots)
+    }
+
+    /// Adds `lots` and `cost` to the position in a series, opening it where there is none and removing it when both
+    /// become zero.
+    ///
+    /// # Errors
+    /// [`EstuaryError::TooManyPositions`], [`EstuaryError::SeriesGenerationMismatch`] when the position was opened in an
+    /// earlier series of the slot, [`EstuaryError::LotsOverflow`] and [`EstuaryError::AmountOverflow`].
+    pub fn apply_trade(
+        &mut self,
+        market: u16,
+        slot: u16,
+        generation: u32,
+        lots: i64,
+        cost: i64,
+    ) -> Result<LotsMoved> {
+        let index = match self.search(market, slot) {
+            Ok(index) => index,
+            Err(index) => {
+                self.insert(
+                    index,
+                    Position {
+                        market,
+                        slot,
+                        generation,
+                        ..Position::default()
+                    },
+                )?;
+                index
+            }
+        };
+        let position = self
+            .positions
+            .get_mut(index)
+            .ok_or(EstuaryError::MarginAccountInvariant)?;
+        require_eq!(
+            position.generation,
+            generation,
+            EstuaryError::SeriesGenerationMismatch
+        );
+        let before = position.lots;
+        position.lots = before.checked_add(lots).ok_or(EstuaryError::LotsOverflow)?;
+        position.cost = position
+            .cost
+            .checked_add(cost)
+            .ok_or(EstuaryError::AmountOverflow)?;
+        let (after, cost) = (position.lots, position.cost);
+        if after == 0 && cost == 0 {
+            self.remove(index)?;
+        }
+        Ok(LotsMoved { before, after })
+    }
+
+    /// Puts a position at `index` and moves the later ones back.
+    fn insert(&mut self, index: usize, position: Position) -> Result<()> {
+        let count = usize::from(self.position_count);
+        require_gt!(MAX_POSITIONS, count, EstuaryError::TooManyPositions);
+        let end = count.checked_add(1).ok_or(EstuaryError::CounterOverflow)?;
+        let tail = self
+            .positions
+            .get_mut(index..end)
+            .ok_or(EstuaryError::MarginAccountInvariant)?;
+        tail.copy_within(..count.saturating_sub(index), 1);
+        *tail
+            .first_mut()
+            .ok_or(EstuaryError::MarginAccountInvariant)? = position;
+        self.position_count = self
+            .position_count
+            .checked_add(1)
+            .ok_or(EstuaryError::CounterOverflow)?;
+        Ok(())
+    }
+
+    /// Removes the position at `index` and moves the later ones forward.
+    fn remove(&mut self, index: usize) -> Result<()> {
+        let count = usize::from(self.position_count);
+        let tail = self
+            .positions
+            .get_mut(index..count)
+            .ok_or(EstuaryError::MarginAccountInvariant)?;
+        tail.copy_within(1.., 0);
+        *tail
+            .last_mut()
+            .ok_or(EstuaryError::MarginAccountInvariant)? = Position::default();
+        self.position_count = self
+            .position_count
+            .checked_sub(1)
+            .ok_or(EstuaryError::CounterOverflow)?;
+        Ok(())
+    }
+
+    /// Checks that the positions are sorted, each used, and within the limits on lots and markets.
+    fn check_positions(&self) -> Result<()> {
+        let mut last: Option<&Position> = None;
+        let mut lots_in_market = 0u64;
+        let mut markets = 0u32;
+        for position in self.open_positions() {
+            let same_market = last.is_some_and(|last| last.market == position.market);
+            if let Some(last) = last {
+                let sorted = last.order(position.market, position.slot) == Ordering::Less;
+                require!(sorted, EstuaryError::MarginAccountInvariant);
+            }
+            if !same_market {
+                lots_in_market = 0;
+                markets = markets.saturating_add(1);
+            }
+            lots_in_market = lots_in_market.saturating_add(position.lots.unsigned_abs());
+            require_gt!(
+                MAX_LOTS_PER_MARKET,
+                lots_in_market,
+                EstuaryError::LotsOverflow
+            );
+            require!(
+                position.lots != 0 || position.cost != 0,
+                EstuaryError::MarginAccountInvariant
+            );
+            last = Some(position);
+        }
+        require_gte!(
+            MAX_MARKETS_PER_ACCOUNT,
+            markets,
+            EstuaryError::AccountInTooManyMarkets
+        );
+        Ok(())
+    }
+}
+
+impl StateAccount for MarginAccount {
+    const VERSION: u8 = Self::VERSION;
+
+    fn version(&self) -> u8 {
+        self.version
+    }
+
+    fn invariant(&self) -> Result<()> {
+        require_gte!(
+            MAX_POSITIONS,
+            usize::from(self.position_count),
+            EstuaryError::MarginAccountInvariant
+        );
+        for balance in &self.balances {
+            require_gte!(balance.amount, 0, EstuaryError::BalanceNegative);
+        }
+        self.check_positions()
+    }
+}

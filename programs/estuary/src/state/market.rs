@@ -1,0 +1,344 @@
+//! One underlying: how it is priced and stressed, its expiries, and the table of its series.
+//!
+//! The account is a fixed header and a tail of 64-byte [`Series`] records. A market grows by
+//! [`MarketRef::MAX_GROWTH`] bytes an instruction and is valid at every size in between, which is why it has a loader
+//! of its own.
+
+use super::{check_version, Series, StateAccount, MAX_EXPIRIES, MAX_SERIES};
+use crate::error::EstuaryError;
+use anchor_lang::{prelude::*, Discriminator};
+use core::mem::size_of;
+use std::cell::{Ref, RefMut};
+
+/// Bytes before the header.
+const DISCRIMINATOR_SIZE: usize = 8;
+
+/// One maturity of a market and the smile posted for it.
+#[zero_copy]
+#[derive(Debug, Default)]
+pub struct Expiry {
+    /// When it ends, unix seconds.
+    pub time: i64,
+    /// At-the-money volatility per year, parts per billion.
+    pub atm_vol_ppb: u64,
+    /// Correlation parameter of the smile, parts per billion, strictly between −1 and 1.
+    pub rho_ppb: i64,
+    /// Curvature parameter of the smile, parts per billion.
+    pub phi_ppb: u64,
+    /// Basis per year, parts per billion: forward = spot × (1 + rate × years left).
+    pub basis_rate_ppb: i64,
+    /// When the smile was posted, unix seconds.
+    pub posted_at: i64,
+    /// Room for later versions, zero.
+    pub reserved: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Expiry>() == 64);
+
+/// The scenario parameters as they were set: `estuary_risk::scenario::ScenarioParameters` in account form.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct StoredParameters {
+    /// Half the width of the core block, fraction of spot.
+    pub spot_range_ppm: u32,
+    /// The nine nodes as fractions of the range.
+    pub node_ppm: [i32; 9],
+    /// The tails as multiples of the range.
+    pub tail_multiple_ppm: [i32; 6],
+    /// Share of a tail's loss that counts.
+    pub tail_weight_ppm: [u32; 6],
+    /// Largest fall of any scenario, fraction of spot.
+    pub fall_limit_ppm: u32,
+    /// Rise of volatility at 30 days.
+    pub vol_up_ppm: u32,
+    /// Fall of volatility at 30 days.
+    pub vol_down_ppm: u32,
+    /// Power of the volatility shocks below 30 days.
+    pub vol_power_short_ppm: u32,
+    /// Power of the volatility shocks from 30 days on.
+    pub vol_power_long_ppm: u32,
+    /// Explicit padding, zero.
+    pub padding: [u8; 4],
+}
+
+const _: () = assert!(size_of::<StoredParameters>() == 112);
+
+/// The grid derived from the parameters when they were set: `estuary_risk::scenario::ScenarioGrid` in account form.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct StoredGrid {
+    /// Spot multiples, nodes first, Q30.
+    pub multiple_q30: [i64; 15],
+    /// Their logarithms, Q28.
+    pub log_q28: [i64; 15],
+    /// Weights of the tails, Q30.
+    pub tail_weight_q30: [i64; 6],
+    /// Inverse weights of the tails, Q16.
+    pub tail_inverse_weight_q16: [i64; 6],
+    /// Rise of volatility at 30 days.
+    pub vol_up_ppm: u32,
+    /// Fall of volatility at 30 days.
+    pub vol_down_ppm: u32,
+    /// Power of the volatility shocks below 30 days.
+    pub vol_power_short_ppm: u32,
+    /// Power of the volatility shocks from 30 days on.
+    pub vol_power_long_ppm: u32,
+}
+
+const _: () = assert!(size_of::<StoredGrid>() == 352);
+
+/// Header of a market. Written by administrative instructions and surface postings, read by everything else.
+///
+/// Address: `["market", clearinghouse, feed id]`.
+#[account(zero_copy)]
+#[derive(Debug)]
+pub struct Market {
+    /// Layout version, [`Market::VERSION`].
+    pub version: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Decimal exponent of all prices and strikes of this market.
+    pub price_exponent: i8,
+    /// Expiries in use; they are the first entries of `expiries`, in the order they were added.
+    pub expiry_count: u8,
+    /// Position of this market in its clearinghouse.
+    pub index: u16,
+    /// Series listed; they are the first records of the tail.
+    pub series_count: u16,
+    /// The clearinghouse this market belongs to.
+    pub clearinghouse: Pubkey,
+    /// The price feed.
+    pub feed_id: [u8; 32],
+    /// The oracle program that has to own the price account.
+    pub price_program: Pubkey,
+    /// Name of the underlying, ASCII padded with zeros.
+    pub symbol: [u8; 16],
+    /// Billionths of a unit of the underlying in one lot.
+    pub lot_size: u64,
+    /// Oldest price that may be used, seconds.
+    pub max_price_age_seconds: u32,
+    /// Widest confidence interval (half width) that may be used, parts per million of the price.
+    pub max_confidence_ppm: u32,
+    /// Trade price band: parts per million of spot by which a leg may be off mark.
+    pub band_spot_ppm: u32,
+    /// Trade price band: what an option's leg may be off mark besides, parts per million of its vega per 100% of
+    /// volatility (10,000 is one volatility point).
+    pub band_vega_ppm: u32,
+    /// Scenario parameters as set.
+    pub parameters: StoredParameters,
+    /// The grid derived from them.
+    pub grid: StoredGrid,
+    /// Maturities.
+    pub expiries: [Expiry; MAX_EXPIRIES],
+    /// Room for later versions, zero.
+    pub reserved: [u8; 416],
+}
+
+const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);
+const _: () = assert!(DISCRIMINATOR_SIZE + Market::HEADER_SIZE <= 10_240);
+
+impl Market {
+    /// Current layout version.
+    pub const VERSION: u8 = 1;
+    /// Bytes of the header.
+    pub const HEADER_SIZE: usize = 2_048;
+
+    /// The expiries in use.
+    #[must_use]
+    pub fn open_expiries(&self) -> &[Expiry] {
+        self.expiries
+            .get(..usize::from(self.expiry_count))
+            .unwrap_or(&self.expiries)
+    }
+
+    /// The expiry with an index.
+    ///
+    /// # Errors
+    /// [`EstuaryError::ExpiryUnknown`].
+    pub fn expiry(&self, index: u8) -> Result<&Expiry> {
+        Ok(self
+            .open_expiries()
+            .get(usize::from(index))
+            .ok_or(EstuaryError::ExpiryUnknown)?)
+    }
+}
+
+impl StateAccount for Market {
+    const VERSION: u8 = Self::VERSION;
+
+    fn version(&self) -> u8 {
+        self.version
+    }
+
+    fn invariant(&self) -> Result<()> {
+        require_gte!(
+            MAX_EXPIRIES,
+            usize::from(self.expiry_count),
+            EstuaryError::MarketInvariant
+        );
+        require_gte!(
+            MAX_SERIES,
+            usize::from(self.series_count),
+            EstuaryError::MarketInvariant
+        );
+        require_gt!(self.lot_size, 0, EstuaryError::MarketInvariant);
+        Ok(())
+    }
+}
+
+/// Splits the bytes of a market into its header and its table, as large as the account has grown.
+///
+/// # Errors
+/// [`EstuaryError::MarketAccountType`], [`EstuaryError::AccountTooSmall`],
+/// [`EstuaryError::AccountVersionUnsupported`], [`EstuaryError::MarketInvariant`] when the header counts more series
+/// than the table has.
+pub fn split_market(data: &[u8]) -> Result<(&Market, &[Series])> {
+    require!(
+        data.starts_with(Market::DISCRIMINATOR),
+        EstuaryError::MarketAccountType
+    );
+    let (header, tail) = market_ranges(data.len())?;
+    let too_small = |_| error!(EstuaryError::AccountTooSmall);
+    let header: &Market =
+        bytemuck::try_from_bytes(data.get(header).unwrap_or_default()).map_err(too_small)?;
+    let series: &[Series] =
+        bytemuck::try_cast_slice(data.get(tail).unwrap_or_default()).map_err(too_small)?;
+    check_version::<Market>(header.version)?;
+    require_gte!(
+        series.len(),
+        usize::from(header.series_count),
+        EstuaryError::MarketInvariant
+    );
+    Ok((header, series))
+}
+
+/// Where the header and the whole records of the table lie in an account of `length` bytes.
+fn market_ranges(length: usize) -> Result<(core::ops::Range<usize>, core::ops::Range<usize>)> {
+    let tail_start = DISCRIMINATOR_SIZE + Market::HEADER_SIZE;
+    let records = length
+        .checked_sub(tail_start)
+        .and_then(|tail| tail.checked_div(Series::SIZE))
+        .ok_or_else(|| error!(EstuaryError::AccountTooSmall).with_values((length, tail_start)))?;
+    let tail_end = records
+        .saturating_mul(Series::SIZE)
+        .saturating_add(tail_start);
+    Ok((DISCRIMINATOR_SIZE..tail_start, tail_start..tail_end))
+}
+
+/// A market borrowed for reading.
+#[derive(Debug)]
+pub struct MarketRef<'a> {
+    /// The header.
+    pub header: Ref<'a, Market>,
+    /// All records of the table, listed or not.
+    pub table: Ref<'a, [Series]>,
+}
+
+impl<'a> MarketRef<'a> {
+    /// Most bytes an account can grow by in one instruction.
+    pub const MAX_GROWTH: usize = 10_240;
+
+    /// Borrows a market after checking owner, type, length and version.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketAccountOwner`] and those of [`split_market`].
+    pub fn load(account: &'a AccountInfo<'_>) -> Result<Self> {
+        require_keys_eq!(*account.owner, crate::ID, EstuaryError::MarketAccountOwner);
+        let data = account.try_borrow_data()?;
+        split_market(&data)?;
+        let (header, tail) = market_ranges(data.len())?;
+        // The ranges, sizes and alignment were checked by `split_market`.
+        let (header, table) = Ref::map_split(data, |data| {
+            (
+                bytemuck::from_bytes(&data[header]),
+                bytemuck::cast_slice(&data[tail]),
+            )
+        });
+        Ok(Self { header, table })
+    }
+
+    /// Bytes of an account with room for `capacity` series.
+    #[must_use]
+    pub const fn account_size(capacity: u16) -> usize {
+        (capacity as usize)
+            .saturating_mul(Series::SIZE)
+            .saturating_add(DISCRIMINATOR_SIZE + Market::HEADER_SIZE)
+    }
+
+    /// The series in a slot.
+    ///
+    /// # Errors
+    /// [`EstuaryError::SlotUnknown`] when none is listed there.
+    pub fn series(&self, slot: u16) -> Result<&Series> {
+        listed(&self.header, &self.table, slot)
+    }
+}
+
+/// The series listed in a slot.
+///
+/// # Errors
+/// [`EstuaryError::SlotUnknown`] when none is.
+pub fn listed<'t>(header: &Market, table: &'t [Series], slot: u16) -> Result<&'t Series> {
+    let series = table
+        .get(usize::from(slot))
+        .filter(|_| slot < header.series_count);
+    series.ok_or_else(|| error!(EstuaryError::SlotUnknown).with_values((slot, header.series_count)))
+}
+
+/// A market borrowed for writing.
+#[derive(Debug)]
+pub struct MarketMut<'a> {
+    /// The header.
+    pub header: RefMut<'a, Market>,
+    /// All records of the table, listed or not.
+    pub table: RefMut<'a, [Series]>,
+}
+
+impl<'a> MarketMut<'a> {
+    /// Borrows a market after checking owner, type, length and version.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketAccountOwner`] and those of [`split_market`].
+    pub fn load(account: &'a AccountInfo<'_>) -> Result<Self> {
+        require_keys_eq!(*account.owner, crate::ID, EstuaryError::MarketAccountOwner);
+        let data = account.try_borrow_mut_data()?;
+        split_market(&data)?;
+        let (_, tail) = market_ranges(data.len())?;
+        // The ranges, sizes and alignment were checked by `split_market`.
+        let (header, table) = RefMut::map_split(data, |data| {
+            let (head, rest) = data.split_at_mut(tail.start);
+            let records = tail.end.saturating_sub(tail.start);
+            (
+                bytemuck::from_bytes_mut(&mut head[DISCRIMINATOR_SIZE..]),
+                bytemuck::cast_slice_mut(&mut rest[..records]),
+            )
+        });
+        Ok(Self { header, table })
+    }
+
+    /// Lists a series in the next slot and returns the slot.
+    ///
+    /// # Errors
+    /// [`EstuaryError::SeriesListedAlready`] with the slot it has, [`EstuaryError::SeriesTableFull`].
+    pub fn list(&mut self, series: Series) -> Result<u16> {
+        let slot = self.header.series_count;
+        let listed = self
+            .table
+            .get(..usize::from(slot))
+            .ok_or(EstuaryError::MarketInvariant)?;
+        if let Some(same) = listed
+            .iter()
+            .position(|other| other.is_same_contract(&series))
+        {
+            return Err(error!(EstuaryError::SeriesListedAlready).with_values((same, slot)));
+        }
+        let capacity = self.table.len();
+        let place = self
+            .table
+            .get_mut(usize::from(slot))
+            .ok_or_else(|| error!(EstuaryError::SeriesTableFull).with_values((slot, capacity)))?;
+        *place = series;
+        self.header.series_count = slot.checked_add(1).ok_or(EstuaryError::CounterOverflow)?;
+        Ok(slot)
+    }
+}

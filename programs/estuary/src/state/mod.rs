@@ -1,0 +1,95 @@
+//! What each account may look like: one file per account, its layout, its methods and its invariant.
+
+pub mod bank;
+pub mod clearinghouse;
+pub mod ledger;
+pub mod margin_account;
+pub mod market;
+pub mod series;
+
+use crate::error::EstuaryError;
+use anchor_lang::{prelude::*, Discriminator, Owner, ZeroCopy};
+pub use bank::Bank;
+pub use clearinghouse::Clearinghouse;
+pub use ledger::MarketLedger;
+pub use margin_account::{Balance, MarginAccount, MarketSet, Position};
+pub use market::{Expiry, Market, MarketMut, MarketRef};
+pub use series::{Series, SeriesKind};
+use std::cell::{Ref, RefMut};
+
+/// Decimals the settlement token must have: money is counted in millionths of it.
+pub const SETTLEMENT_DECIMALS: u8 = 6;
+/// Most banks of a clearinghouse; one balance per bank fits every margin account.
+pub const MAX_BANKS: usize = 16;
+/// Most markets of a clearinghouse; a set of markets is a 64-bit word.
+pub const MAX_MARKETS: usize = 64;
+/// Most markets one margin account may hold positions in, so that its check fits one transaction's account locks.
+pub const MAX_MARKETS_PER_ACCOUNT: u32 = 8;
+/// Most series of a market.
+pub const MAX_SERIES: usize = 1024;
+/// Most expiries of a market.
+pub const MAX_EXPIRIES: usize = 16;
+/// Most balances of a margin account.
+pub const MAX_BALANCES: usize = MAX_BANKS;
+/// Most positions of a margin account.
+#[cfg(not(feature = "bench-wide-accounts"))]
+pub const MAX_POSITIONS: usize = 64;
+/// Most positions of a margin account, raised for measurements.
+#[cfg(feature = "bench-wide-accounts")]
+pub const MAX_POSITIONS: usize = 128;
+/// Exclusive bound on the sum of absolute lots of one account in one market, and on the lots of one leg.
+pub const MAX_LOTS_PER_MARKET: u64 = 1 << 32;
+
+/// What every account of the program has: a layout version and conditions that always hold.
+pub trait StateAccount: Discriminator + Sized {
+    /// Bytes of the account: discriminator and struct. A market's table comes on top.
+    const SIZE: usize = Self::DISCRIMINATOR
+        .len()
+        .saturating_add(core::mem::size_of::<Self>());
+    /// The version this build reads and writes.
+    const VERSION: u8;
+
+    /// The version stored in the account.
+    fn version(&self) -> u8;
+
+    /// Checks what must hold after every instruction that writes the account.
+    ///
+    /// # Errors
+    /// The account's own `...Invariant` error.
+    fn invariant(&self) -> Result<()>;
+}
+
+/// Borrows an account for reading and checks its version.
+///
+/// # Errors
+/// [`EstuaryError::AccountVersionUnsupported`], or Anchor's errors for a wrong owner, discriminator or size.
+pub fn read<'a, T>(loader: &'a AccountLoader<'_, T>) -> Result<Ref<'a, T>>
+where
+    T: ZeroCopy + Owner + StateAccount,
+{
+    let account = loader.load()?;
+    check_version::<T>(account.version())?;
+    Ok(account)
+}
+
+/// Borrows an account for writing and checks its version.
+///
+/// # Errors
+/// [`EstuaryError::AccountVersionUnsupported`], or Anchor's errors for a wrong owner, discriminator or size.
+pub fn write<'a, T>(loader: &'a AccountLoader<'_, T>) -> Result<RefMut<'a, T>>
+where
+    T: ZeroCopy + Owner + StateAccount,
+{
+    let account = loader.load_mut()?;
+    check_version::<T>(account.version())?;
+    Ok(account)
+}
+
+/// Checks a stored layout version against the one this build knows.
+///
+/// # Errors
+/// [`EstuaryError::AccountVersionUnsupported`] with both versions.
+pub fn check_version<T: StateAccount>(version: u8) -> Result<()> {
+    require_eq!(version, T::VERSION, EstuaryError::AccountVersionUnsupported);
+    Ok(())
+}
