@@ -1,6 +1,7 @@
 //! Integers of one machine word and less.
 
 use crate::random::{Digest, Random};
+use std::hint::black_box;
 
 /// Wrapping, checked, saturating and overflowing forms.
 pub fn unsigned(random: &mut Random, digest: &mut Digest) {
@@ -64,6 +65,35 @@ pub fn signed_division(random: &mut Random, digest: &mut Digest) {
     digest.i64(a / 7);
     digest.i64(a % 1_000_000);
     digest.i64(a / -1_024);
+}
+
+/// The same division under several guards and within a loop: the machine traps on a zero divisor, so a compiler that
+/// takes division for harmless and moves it above its guard stops the program.
+pub fn guarded_division(random: &mut Random, digest: &mut Digest) {
+    let (a, b) = (random.u64(), random.u64() & random.u64() & 3);
+    let (c, d) = (random.i64(), random.i64() & 1);
+    let rounds = random.below(5);
+    let mut sum = 0u64;
+    for round in 0..black_box(rounds) {
+        if b != 0 && round != 1 {
+            sum = sum.wrapping_add(a / b).rotate_left(3) ^ (a % b);
+        }
+        if d != 0 && round & 1 == 0 {
+            sum = sum.wrapping_add((c / d) as u64).rotate_left(5);
+        }
+    }
+    digest.u64(sum);
+    match random.below(3) {
+        0 if b != 0 => digest.u64(a / b),
+        1 if b != 0 => digest.u64((a / b).wrapping_add(1)),
+        2 => digest.option(a.checked_rem(b)),
+        _ => digest.u64(a),
+    }
+    digest.option(a.checked_div(b));
+    if d != 0 {
+        digest.i64(c / d);
+    }
+    digest.option(c.checked_div(d).map(|value| value as u64));
 }
 
 /// 8, 16 and 32 bits, where the machine has 64-bit registers and half of the narrow instructions.
@@ -173,7 +203,7 @@ pub fn comparisons(random: &mut Random, digest: &mut Digest) {
     digest.i64((a as i64).max(c));
     digest.i64(c.clamp(-1_000, 1 << 40));
     digest.u64(a.clamp(b.min(a), b.max(a)));
-    digest.bool((a, c) < (b, -c.wrapping_abs().wrapping_neg()));
+    digest.bool((a, c) < (b, !c));
     digest.bool(a == b || a.wrapping_sub(b) as i64 > c);
 }
 

@@ -30,6 +30,7 @@ pub const FAMILIES: &[Family] = &[
     Family::new("u64 arithmetic", 500, integers::unsigned),
     Family::new("i64 arithmetic", 500, integers::signed),
     Family::new("i64 division", 500, integers::signed_division),
+    Family::new("division behind a guard", 200, integers::guarded_division),
     Family::new("narrow integers", 500, integers::narrow),
     Family::new("casts between widths", 500, integers::casts),
     Family::new("bits and byte order", 500, integers::bits),
