@@ -43,7 +43,7 @@ pub struct Quote {
 pub fn d1_d2_q32(x_q28: i64, s_q32: u64) -> (i64, i64) {
     let s = s_q32.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32);
     let size = x_q28.unsigned_abs().min(u64::from(u32::MAX)) << 32;
-    // Q60 over Q32 is Q28, at most 2^53; the remainder is below 2^38 and gives four bits more.
+    // Q60 over Q32 is Q28, at most 2^55; the remainder is below 2^38 and gives four bits more.
     let whole = quotient(size, s);
     let rest = size.wrapping_sub(whole.wrapping_mul(s));
     let ratio_q32 = (whole << 4).wrapping_add(quotient(rest << 4, s)) as i64;

@@ -18,8 +18,8 @@ pub const PHI_MAX_PPB: u64 = 256_000_000_000;
 /// Largest square root of time accepted, Q32: four, that is sixteen years.
 pub const SQRT_TAU_MAX_Q32: u64 = 4 << 32;
 
-/// Total volatility is never below this (Q32): 2^-21.
-pub const TOTAL_VOL_MIN_Q32: u64 = 1 << 11;
+/// Total volatility is never below this (Q32): 2^-23, less than any accepted smile can reach in a minute.
+pub const TOTAL_VOL_MIN_Q32: u64 = 1 << 9;
 /// Total volatility is never above this (Q32): 2^6.
 pub const TOTAL_VOL_MAX_Q32: u64 = 1 << 38;
 
@@ -172,7 +172,7 @@ impl SmileSlice {
         smile.validate()?;
         check_sqrt_tau(sqrt_tau_q32)?;
         let atm_q37 = atm_q37(smile.atm_vol_ppb, sqrt_tau_q32);
-        // 20..=47.
+        // 2^14..=2^43, so 20..=49.
         let zeros = atm_q37.leading_zeros();
         // phi * 2^(phi_zeros + 9) between 2^42 and 2^43.1, then its 32 leading bits.
         let phi_zeros = smile.phi_ppb.max(1).leading_zeros();
@@ -241,7 +241,7 @@ impl SmileSlice {
         // sqrt(h) = root_h * 2^(halvings/2 - lifted - 31); an odd halving doubles what is rooted.
         let odd = halvings & 1;
         let (root_h, lifted) = root_of_fraction(twice_h_q32 << 29 << odd);
-        // Both factors are 32 bits. The shift is at least 24 - 6 and at most 51 + 15.
+        // Both factors are 32 bits. The shift is at least 24 - 6 and at most 53 + 5.
         let shift = self
             .atm_shift
             .wrapping_add(lifted)

@@ -116,7 +116,7 @@ fn smile_total_volatility() {
         };
         let root = sqrt_tau_q32(integer(row[3]));
         let slice = SmileSlice::new(&smile, root).expect("parameters in range");
-        let expected = real(row[5]).clamp(q(-21), 64.0);
+        let expected = real(row[5]).clamp(q(-23), 64.0);
         let error = (slice.total_vol_q32(integer(row[4])) as f64 / q(32) - expected).abs();
         // Half a unit, half a unit of the root of time carried through the volatility, and 2^-37 of
         // the at-the-money volatility carried through the smile.
