@@ -1,2 +1,32 @@
-//! x
-fn main() {}
+//! The `estuary` command line.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a host program: overflow checks are on in every profile, and sums over user input are checked"
+)]
+
+mod risk;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Portfolio margin of the Estuary clearing program, from the command line.
+#[derive(Parser)]
+#[command(name = "estuary", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Margin and prices of a portfolio in a JSON file, by the program's own risk engine.
+    Risk(risk::RiskCommand),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Risk(command) => risk::run(&command),
+    }
+}

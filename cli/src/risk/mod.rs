@@ -1,0 +1,136 @@
+//! `estuary risk`: the program's risk engine on a portfolio in a JSON file.
+//!
+//! file → [`json`] (values and their paths) → [`input`] (checked portfolio) → [`scale`] (the engine's
+//! integers) → [`margin`] or [`price`] (the engine) → [`output`] or [`table`].
+
+mod decimal;
+mod input;
+mod json;
+mod margin;
+mod notes;
+mod output;
+mod parameters;
+mod price;
+mod quote;
+mod scale;
+mod table;
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use input::Input;
+use json::Node;
+use notes::Notes;
+
+/// The exit code of every error: a wrong file and a wrong command line alike.
+const EXIT_WRONG_INPUT: u8 = 2;
+
+/// The arguments of `estuary risk`.
+#[derive(Args)]
+pub struct RiskCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Equity, margins and scenario losses of the file's account.
+    ///
+    /// The account's book is repriced in every stress scenario of each market by the engine the program
+    /// runs on chain. Money is in quote units with six decimals; requirements are rounded up, values
+    /// down. In each market `contribution` is a position's weighted profit or loss in that market's worst
+    /// scenario. The book's Greeks are in quote units: delta and gamma per unit of spot, vega per 1.00 of
+    /// volatility (100 points), theta per day.
+    Margin(FileArguments),
+    /// Price and Greeks of every series of the file.
+    ///
+    /// Black-76 on the forward, undiscounted, in quote units per unit of underlying. Delta and gamma are
+    /// per unit of spot (the forward moves in proportion), vega is per 1.00 of volatility (100 points),
+    /// theta per day.
+    Price(FileArguments),
+}
+
+#[derive(Args)]
+struct FileArguments {
+    /// The portfolio in JSON; `-` reads standard input. Fields: docs/risk-cli.md.
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For programs: one JSON object.
+    Json,
+    /// For people: aligned tables.
+    Table,
+}
+
+/// Runs the command. On an error nothing is printed to standard output.
+pub fn run(command: &RiskCommand) -> ExitCode {
+    let printed = answer(command).and_then(|text| print(&text));
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(EXIT_WRONG_INPUT)
+        }
+    }
+}
+
+fn answer(command: &RiskCommand) -> Result<String, String> {
+    let (Action::Margin(arguments) | Action::Price(arguments)) = &command.action;
+    let bytes = read(arguments)?;
+    let mut notes = Notes::default();
+    let input = Node::read(&bytes)
+        .and_then(|document| Input::read(&document, &mut notes))
+        .map_err(|error| error.to_string())?;
+    let in_words = |error: json::InputError| error.to_string();
+    let (node, text) = match &command.action {
+        Action::Margin(_) => {
+            let margin = margin::compute(&input, &mut notes).map_err(in_words)?;
+            match arguments.output {
+                Format::Json => (Some(output::margin(&margin, &notes)), String::new()),
+                Format::Table => (None, table::margin(&margin, &notes)),
+            }
+        }
+        Action::Price(_) => {
+            let markets = price::compute(&input, &mut notes).map_err(in_words)?;
+            match arguments.output {
+                Format::Json => (Some(output::prices(&markets, &notes)), String::new()),
+                Format::Table => (None, table::prices(&markets, &notes)),
+            }
+        }
+    };
+    match node {
+        Some(node) => {
+            let text = node.pretty().map_err(|error| error.to_string())?;
+            Ok(text + "\n")
+        }
+        None => Ok(text),
+    }
+}
+
+fn read(arguments: &FileArguments) -> Result<Vec<u8>, String> {
+    if arguments.input.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        return match std::io::stdin().lock().read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(format!("cannot read standard input: {error}")),
+        };
+    }
+    std::fs::read(&arguments.input)
+        .map_err(|error| format!("cannot read {}: {error}", arguments.input.display()))
+}
+
+fn print(text: &str) -> Result<(), String> {
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(|error| format!("cannot write the answer: {error}"))
+}

@@ -1,0 +1,113 @@
+//! The answers as JSON: the names are an interface.
+
+use estuary_risk::units::Money;
+
+use super::decimal::Decimal;
+use super::json::{object, Node};
+use super::margin::{Margin, MarketMargin, ScenarioRow, VOL_LEVEL_NAMES};
+use super::notes::Notes;
+use super::price::MarketQuotes;
+use super::quote::{shown, shown_price, Quote};
+
+/// Money as a decimal of quote units.
+pub fn money(value: Money) -> Decimal {
+    Decimal::new(i128::from(value.0), 6)
+}
+
+/// Parts per million as a fraction.
+pub fn fraction(ppm: i64) -> Decimal {
+    Decimal::new(i128::from(ppm), 6)
+}
+
+fn with_notes(mut fields: Vec<(&'static str, Node)>, notes: &Notes) -> Node {
+    fields.extend(notes.nodes());
+    Node::Object(
+        fields
+            .into_iter()
+            .map(|(name, node)| (name.to_owned(), node))
+            .collect(),
+    )
+}
+
+/// The answer of `risk margin`.
+pub fn margin(margin: &Margin, notes: &Notes) -> Node {
+    let report = &margin.report;
+    let amount = |value| Node::from(money(value));
+    let fields = vec![
+        ("equity", amount(report.equity)),
+        ("senior", amount(report.senior)),
+        ("initial_margin", amount(report.initial_margin)),
+        ("maintenance_margin", amount(report.maintenance_margin)),
+        ("health_initial", amount(margin.health_initial)),
+        ("health_maintenance", amount(margin.health_maintenance)),
+        (
+            "markets",
+            Node::List(margin.markets.iter().map(margin_market).collect()),
+        ),
+    ];
+    with_notes(fields, notes)
+}
+
+fn margin_market(market: &MarketMargin) -> Node {
+    let scenarios: Vec<Node> = market.scenarios.iter().map(scenario).collect();
+    let positions = market.positions.iter().map(|position| {
+        object([
+            ("series", position.series.as_str().into()),
+            ("quantity", position.lots.quantity().into()),
+            ("contribution", money(position.contribution).into()),
+        ])
+    });
+    object([
+        ("symbol", market.symbol.as_str().into()),
+        ("scan_loss", money(market.risk.scan_loss).into()),
+        ("certified_loss", money(market.risk.certified_loss).into()),
+        (
+            "worst_scenario",
+            scenarios.get(market.worst).cloned().unwrap_or(Node::Null),
+        ),
+        ("scenarios", Node::List(scenarios)),
+        ("greeks", Node::Object(greeks(&market.greeks))),
+        ("positions", Node::List(positions.collect())),
+    ])
+}
+
+fn scenario(row: &ScenarioRow) -> Node {
+    object([
+        ("spot_shock", fraction(row.spot_shock_ppm).into()),
+        ("vol_level", VOL_LEVEL_NAMES[row.vol_level].into()),
+        ("weight", fraction(row.weight_ppm).into()),
+        ("pnl", money(row.pnl).into()),
+    ])
+}
+
+fn greeks(quote: &Quote) -> Vec<(String, Node)> {
+    [
+        ("delta", quote.delta),
+        ("gamma", quote.gamma),
+        ("vega", quote.vega),
+        ("theta", quote.theta),
+    ]
+    .map(|(name, value)| (name.to_owned(), shown(value).into()))
+    .to_vec()
+}
+
+/// The answer of `risk price`.
+pub fn prices(markets: &[MarketQuotes], notes: &Notes) -> Node {
+    let market = |market: &MarketQuotes| {
+        let series = market.series.iter().map(|series| {
+            let price = shown_price(series.quote.price, series.scale);
+            let mut fields = vec![
+                ("name".to_owned(), series.name.as_str().into()),
+                ("price".to_owned(), price.into()),
+            ];
+            fields.extend(greeks(&series.quote));
+            Node::Object(fields)
+        });
+        object([
+            ("symbol", market.symbol.as_str().into()),
+            ("series", Node::List(series.collect())),
+        ])
+    };
+    let fields = vec![("markets", Node::List(markets.iter().map(market).collect()))];
+    with_notes(fields, notes)
+}
