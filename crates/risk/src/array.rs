@@ -7,8 +7,8 @@
 use crate::fixed::sqrt_tau_q32;
 use crate::normal::cdf_q30;
 use crate::scenario::{
-    ScenarioGrid, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS, VOL_BASE,
-    VOL_LEVELS, VOL_UP,
+    ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES,
+    VOL_BASE, VOL_LEVELS, VOL_UP,
 };
 use crate::smile::{Smile, SmileSlice};
 use crate::units::{RiskError, ONE_Q30};
@@ -20,8 +20,10 @@ pub const MAX_LOG_MONEYNESS_Q28: i64 = 1_116_391_677;
 pub const MIN_FORWARD_RATIO_Q30: i64 = ONE_Q30 >> 1;
 /// Exclusive upper limit of the forward ratio.
 pub const MAX_FORWARD_RATIO_Q30: i64 = 2 * ONE_Q30;
-/// Total volatility σ√τ is clamped to [2^-21, 2^6]; Q32.
-pub const MIN_TOTAL_VOL_Q32: u64 = 1 << 11;
+/// Total volatility σ√τ is clamped to [2^-23, 2^6]; Q32. No accepted smile reaches the lower end
+/// (0.5% for a minute, times √(1 − ρ²) ≥ 0.31, times the smallest multiplier 0.1, is 2^-22.2), and at
+/// the upper end a call is worth its forward to the last bit.
+pub const MIN_TOTAL_VOL_Q32: u64 = 1 << 9;
 /// Upper clamp of total volatility in Q32.
 pub const MAX_TOTAL_VOL_Q32: u64 = 1 << 38;
 
@@ -108,15 +110,18 @@ impl Moneyness {
 }
 
 /// The risk array of a call of one strike, per unit of underlying.
+///
+/// It holds values rather than profits: they are never negative, so a column is summed without sign
+/// extension, and the present value is one of them.
 #[derive(Clone, Debug)]
 pub struct StrikeArray {
-    /// Profit and loss in each scenario: fraction of spot in Q28, rounded down; within ±8.
-    pub pnl_q28: [i32; COLUMNS],
-    /// Slope of the value against spot (`∂V/∂S`, `F/S × N(d1)`) in each scenario, Q28.
-    pub slope_q28: [i32; COLUMNS],
+    /// Value in each scenario: fraction of spot in Q28, rounded down; below 8.
+    pub value_q28: [u32; COLUMNS],
+    /// Slope of the value against spot (`∂V/∂S`, `F/S × N(d1)`) in each scenario, Q28; below 2.
+    pub slope_q28: [u32; COLUMNS],
     /// Value of the call now, fraction of spot in Q30, rounded down.
     pub call_mark_q30: i64,
-    /// Bound on the error of any entry of `pnl_q28`, in its units.
+    /// Bound on the error of any profit and loss taken from `value_q28`, in its units.
     pub error_q28: i64,
 }
 
@@ -138,11 +143,11 @@ impl InverseVol {
         reason = "ranges below"
     )]
     fn new(vol_q32: u64) -> Self {
-        // 2^11 ≤ s ≤ 2^38: the top bit is 11..=38, so zeros is 25..=52 and the normalised divisor has its top bit at 31.
+        // 2^9 ≤ s ≤ 2^38: the top bit is 9..=38, so zeros is 25..=54 and the normalised divisor has its top bit at 31.
         let zeros = vol_q32.leading_zeros();
         let normalised = (vol_q32 << zeros) >> 32;
         let mantissa = (1u64 << 62) / normalised;
-        // d_q32 = x_q28 × 2^36 / s = x_q28 × mantissa >> (63 − zeros − 5): between 6 and 33.
+        // d_q32 = x_q28 × 2^36 / s = x_q28 × mantissa >> (63 − zeros − 5): between 4 and 33.
         Self {
             mantissa: mantissa as i64,
             shift: 58 - zeros,
@@ -155,7 +160,7 @@ impl InverseVol {
     #[inline(always)]
     fn call(&self, log_q28: i64, moved_forward_q30: i64, strike_ratio_q30: i64) -> (i64, i64) {
         // |x| < ln 64 + ln 20 < 8, so below 2^31, times a mantissa of at most 2^31; the quotient is
-        // below 2^56 and half a volatility below 2^37.
+        // below 2^58 and half a volatility below 2^37.
         let d1 = (log_q28.wrapping_mul(self.mantissa) >> self.shift).wrapping_add(self.half_q32);
         let n1 = cdf_q30(d1);
         let n2 = cdf_q30(d1.wrapping_sub(self.vol_q32));
@@ -182,7 +187,7 @@ fn level_vol(total_vol_q32: u64, multiplier_q30: u64) -> InverseVol {
 impl StrikeArray {
     /// An array of zeros, to be filled by [`StrikeArray::price`].
     pub const ZERO: Self = Self {
-        pnl_q28: [0; COLUMNS],
+        value_q28: [0; COLUMNS],
         slope_q28: [0; COLUMNS],
         call_mark_q30: 0,
         error_q28: 0,
@@ -200,45 +205,49 @@ impl StrikeArray {
         let vols = expiry
             .vol_multiplier_q30
             .map(|multiplier| level_vol(total_vol_q32, multiplier));
-        let strike = moneyness.clamped_ratio_q30;
-        let [_, base, up] = vols;
-        let centre = expiry.moved_forward_q30[CENTRE_NODE];
-        let (now_q60, _) = base.call(moneyness.log_q28, centre, strike);
-        // Below the clamp a call is the forward less the strike: the part the clamp took off comes back.
-        let below_clamp = moneyness
-            .clamped_ratio_q30
-            .wrapping_sub(moneyness.strike_ratio_q30)
-            .max(0);
-        self.call_mark_q30 = (now_q60 >> 30).wrapping_add(below_clamp);
-
-        let entries = self
-            .pnl_q28
-            .chunks_exact_mut(SPOT_NODES)
-            .zip(self.slope_q28.chunks_exact_mut(SPOT_NODES));
-        for ((pnl, slope), vol) in entries.zip(&vols) {
-            let moves = expiry.moved_forward_q30.iter().zip(&grid.log_q28);
-            for ((pnl, slope), (forward, log)) in pnl.iter_mut().zip(slope).zip(moves) {
+        let (forward_ratio, strike) = (expiry.forward_ratio_q30, moneyness.clamped_ratio_q30);
+        let mut columns = self.value_q28.iter_mut().zip(&mut self.slope_q28);
+        let moves = || expiry.moved_forward_q30.iter().zip(&grid.log_q28);
+        for (level, vol) in vols.iter().enumerate() {
+            // The tails follow the nodes of the last level.
+            let count = if level == VOL_UP {
+                SPOT_MOVES
+            } else {
+                SPOT_NODES
+            };
+            for ((value, slope), (forward, log)) in columns.by_ref().zip(moves()).take(count) {
                 // |log| < 8 in Q28 on both sides.
-                let (value, n1) = vol.call(moneyness.log_q28.wrapping_add(*log), *forward, strike);
-                *pnl = difference_q28(value, now_q60);
-                *slope = slope_q28(expiry.forward_ratio_q30, n1);
+                let (value_q60, n1) =
+                    vol.call(moneyness.log_q28.wrapping_add(*log), *forward, strike);
+                *value = value_q28(value_q60);
+                *slope = slope_q28(forward_ratio, n1);
             }
         }
-        for tail in 0..TAILS {
-            let (column, spot_move) = (
-                CORE_COLUMNS.wrapping_add(tail),
-                SPOT_NODES.wrapping_add(tail),
-            );
-            let log = moneyness.log_q28.wrapping_add(grid.log_q28[spot_move]);
-            let (value, n1) = up.call(log, expiry.moved_forward_q30[spot_move], strike);
-            self.pnl_q28[column] = difference_q28(value, now_q60);
-            self.slope_q28[column] = slope_q28(expiry.forward_ratio_q30, n1);
-        }
+
+        let centre = expiry.moved_forward_q30[CENTRE_NODE];
+        let (now_q60, _) = vols[VOL_BASE].call(moneyness.log_q28, centre, strike);
+        // Below the clamp a call is the forward less the strike: the part the clamp took off comes back.
+        let below_clamp = strike.wrapping_sub(moneyness.strike_ratio_q30).max(0);
+        self.call_mark_q30 = (now_q60.max(0) >> 30).wrapping_add(below_clamp);
         self.error_q28 = self.declared_error_q28(expiry, moneyness);
     }
 
+    /// Profit and loss of the call in a column below [`COLUMNS`] (0 beyond): fraction of spot in Q28.
+    pub fn pnl_q28(&self, column: usize) -> i64 {
+        let value = |column: usize| {
+            self.value_q28
+                .get(column)
+                .map_or(0, |value| i64::from(*value))
+        };
+        if column < COLUMNS {
+            value(column).wrapping_sub(value(CENTRE_COLUMN))
+        } else {
+            0
+        }
+    }
+
     /// The kernel's error: twice the price error of 5e-9·max(F, K) (the node's and the mark's), the
-    /// rounding of the entry, and beyond the clamp all that the out-of-the-money side can be worth.
+    /// rounding of the entries, and beyond the clamp all that the out-of-the-money side can be worth.
     fn declared_error_q28(&self, expiry: &ExpiryContext, moneyness: &Moneyness) -> i64 {
         let forwards = &expiry.moved_forward_q30;
         let scale = forwards
@@ -252,33 +261,35 @@ impl StrikeArray {
         if !moneyness.is_clamped() {
             return error;
         }
-        let call = |pnl: &i32| i64::from(*pnl).saturating_add(self.call_mark_q30 >> 2);
         let highest = if moneyness.log_q28 < 0 {
-            self.pnl_q28.iter().map(call).max()
+            self.value_q28.iter().max().map(|value| i64::from(*value))
         } else {
             Some(moneyness.clamped_ratio_q30 >> 2)
         };
-        error
-            .saturating_add(highest.unwrap_or(0).max(0))
-            .saturating_add(1)
+        error.saturating_add(highest.unwrap_or(0)).saturating_add(1)
     }
 }
 
-/// (V − V₀) in Q28 from Q60; both lie in [0, 8).
+/// Value in Q28 from Q60: below 8; a call is worth at least nothing, whatever the kernel's last digit says.
 #[inline(always)]
 #[allow(
     clippy::cast_possible_truncation,
-    reason = "the difference is within ±8, so ±2^31 in Q28"
+    clippy::cast_sign_loss,
+    reason = "in 0..2^31"
 )]
-fn difference_q28(value_q60: i64, now_q60: i64) -> i32 {
-    (value_q60.wrapping_sub(now_q60) >> 32) as i32
+fn value_q28(value_q60: i64) -> u32 {
+    (value_q60.max(0) >> 32) as u32
 }
 
 /// F/S × N(d1) in Q28: below 2.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "below 2^29")]
-fn slope_q28(forward_ratio_q30: i64, n1_q30: i64) -> i32 {
-    (forward_ratio_q30.wrapping_mul(n1_q30) >> 32) as i32
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "in 0..2^29"
+)]
+fn slope_q28(forward_ratio_q30: i64, n1_q30: i64) -> u32 {
+    (forward_ratio_q30.wrapping_mul(n1_q30) >> 32) as u32
 }
 
 const _: () = assert!(VOL_BASE == 1 && VOL_UP == 2 && VOL_LEVELS == 3);

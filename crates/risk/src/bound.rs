@@ -34,15 +34,27 @@ impl LongSide {
     /// Adds `lots` (positive) of a strike. The caller keeps Σ lots below 2^32.
     pub fn add(&mut self, lots: i64, array: &StrikeArray) {
         self.lots = self.lots.wrapping_add(lots.unsigned_abs());
-        // Σ lots < 2^32 and entries are within ±2^31: the sums stay within 64 bits.
-        for (sum, entry) in self.value_q28.iter_mut().zip(&array.pnl_q28) {
-            *sum = sum.wrapping_add(lots.wrapping_mul(i64::from(*entry)));
-        }
-        for (sum, entry) in self.slope_q28.iter_mut().zip(&array.slope_q28) {
+        add_scaled(&mut self.value_q28, lots, &array.value_q28);
+        add_scaled(&mut self.slope_q28, lots, &array.slope_q28);
+    }
+}
+
+/// `sums += lots × entries`, the inner loop of every evaluation.
+///
+/// The caller keeps Σ|lots| below 2^32 and every entry is below 2^31, so the sums stay within 64 bits.
+#[inline(always)]
+pub(crate) fn add_scaled(sums: &mut [i64; COLUMNS], lots: i64, entries: &[u32; COLUMNS]) {
+    let (sums, _) = sums.as_chunks_mut::<11>();
+    let (entries, _) = entries.as_chunks::<11>();
+    for (sums, entries) in sums.iter_mut().zip(entries) {
+        // A fixed length, which the compiler unrolls: the loop's own instructions would be half of it on chain.
+        for (sum, entry) in sums.iter_mut().zip(entries) {
             *sum = sum.wrapping_add(lots.wrapping_mul(i64::from(*entry)));
         }
     }
 }
+
+const _: () = assert!(COLUMNS == 33);
 
 /// Everything is scaled down by the bits of the book's lots, so that a value (within ±8 spot per lot)
 /// takes 31 bits and every product of two fits 63.

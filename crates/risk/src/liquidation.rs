@@ -360,14 +360,8 @@ fn per_lot(
             let column = VOL_UP
                 .saturating_mul(SPOT_NODES)
                 .saturating_add(CENTRE_NODE);
-            let gain = market
-                .arrays
-                .strike_array(strike)?
-                .pnl_q28
-                .get(column)
-                .copied()
-                .unwrap_or(0);
-            u64::from(gain.max(0).unsigned_abs()) << 2
+            let gain = market.arrays.strike_array(strike)?.pnl_q28(column);
+            gain.max(0).unsigned_abs() << 2
         }
         _ => 0,
     };

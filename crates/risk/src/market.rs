@@ -4,8 +4,8 @@
 use alloc::vec::Vec;
 
 use crate::array::{ExpiryContext, Moneyness, StrikeArray};
-use crate::bound::{certified_loss_q28, LongSide};
-use crate::scenario::{Scenario, ScenarioGrid, COLUMNS};
+use crate::bound::{add_scaled, certified_loss_q28, LongSide};
+use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
 use crate::smile::Smile;
 use crate::units::{LotValue, Money, Price, RiskError, MAX_LOTS_PER_MARKET, ONE_Q30};
 
@@ -89,7 +89,7 @@ impl MarketRisk {
     /// The risk of an empty book.
     pub const EMPTY: Self = Self {
         pnl_q28: [0; COLUMNS],
-        worst_column: crate::scenario::SPOT_NODES + crate::scenario::CENTRE_NODE,
+        worst_column: CENTRE_COLUMN,
         scan_loss: Money(0),
         certified_loss: Money(0),
         gross: Money(0),
@@ -141,6 +141,7 @@ struct BookSums {
     perpetual_lots: i64,
     spot_lots: i64,
     short_option_lots: u64,
+    has_futures: bool,
     option_value_q30: i128,
     linear_value_q30: i128,
 }
@@ -342,8 +343,7 @@ impl MarketArrays {
             Instrument::Future { expiry } => linear(self.context(expiry)?.forward_ratio_q30),
             Instrument::Option { kind, strike } => {
                 let entry = self.strike(strike)?;
-                let per_lot = entry.array.pnl_q28.get(column).copied().unwrap_or(0);
-                let call = i64::from(per_lot).saturating_mul(leg.lots);
+                let call = entry.array.pnl_q28(column).saturating_mul(leg.lots);
                 match kind {
                     OptionKind::Call => call,
                     OptionKind::Put => {
@@ -361,8 +361,7 @@ impl MarketArrays {
             Instrument::Future { expiry } => self.context(expiry)?.forward_ratio_q30,
             Instrument::Option { kind, strike } => {
                 let entry = self.strike(strike)?;
-                let centre = MarketRisk::EMPTY.worst_column;
-                let call = i64::from(entry.array.slope_q28.get(centre).copied().unwrap_or(0)) << 2;
+                let call = i64::from(entry.array.slope_q28[CENTRE_COLUMN]) << 2;
                 match kind {
                     OptionKind::Call => call,
                     OptionKind::Put => {
@@ -398,8 +397,7 @@ impl MarketArrays {
         );
         let money_up = |q28: i128| self.lot_value.money_up(q28, 28);
         risk.scan_loss = money_up(i128::from(scan_loss_q28))?;
-        risk.certified_loss =
-            money_up(i128::from(certified_q28).saturating_add(i128::from(error_q28)))?;
+        risk.certified_loss = money_up(i128::from(certified_q28).wrapping_add(error_q28))?;
         risk.gross = self.gross(&sums, legs)?;
         risk.option_value = self.lot_value.money_down(sums.option_value_q30, 30)?;
         risk.linear_value = self.lot_value.money_down(sums.linear_value_q30, 30)?;
@@ -419,7 +417,8 @@ impl MarketArrays {
             let mark_q30 = self.mark_q30(leg.instrument)?;
             // |lots| < 2^32 and the sum of all likewise, so sums of lots × ratio (below 2^31) stay below 2^63.
             let exposure_q30 = |ratio_q30: i64| leg.lots.wrapping_mul(ratio_q30);
-            let value_q30 = i128::from(leg.lots).saturating_mul(i128::from(mark_q30));
+            // |lots| < 2^32 and a mark is below 2^63: each product below 2^95, a sum of fewer than 2^16 below 2^111.
+            let value_q30 = i128::from(leg.lots).wrapping_mul(i128::from(mark_q30));
             match leg.instrument {
                 Instrument::Spot => {
                     sums.spot_lots = sums.spot_lots.wrapping_add(leg.lots);
@@ -428,11 +427,12 @@ impl MarketArrays {
                 Instrument::Perpetual => {
                     sums.perpetual_lots = sums.perpetual_lots.wrapping_add(leg.lots);
                     sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(ONE_Q30));
-                    sums.linear_value_q30 = sums.linear_value_q30.saturating_add(value_q30);
+                    sums.linear_value_q30 = sums.linear_value_q30.wrapping_add(value_q30);
                 }
                 Instrument::Future { .. } => {
+                    sums.has_futures = true;
                     sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(mark_q30));
-                    sums.linear_value_q30 = sums.linear_value_q30.saturating_add(value_q30);
+                    sums.linear_value_q30 = sums.linear_value_q30.wrapping_add(value_q30);
                 }
                 Instrument::Option { kind, strike } => {
                     if let Some(net) = self.net_lots.get_mut(usize::from(strike)) {
@@ -447,7 +447,7 @@ impl MarketArrays {
                         sums.short_option_lots =
                             sums.short_option_lots.wrapping_add(leg.lots.unsigned_abs());
                     }
-                    sums.option_value_q30 = sums.option_value_q30.saturating_add(value_q30);
+                    sums.option_value_q30 = sums.option_value_q30.wrapping_add(value_q30);
                 }
             }
         }
@@ -455,41 +455,42 @@ impl MarketArrays {
     }
 
     /// Adds the net options to the columns; returns the declared error of the sums in Q28.
-    fn accumulate(&self, pnl: &mut [i64; COLUMNS], long_side: &mut LongSide) -> u64 {
-        let mut error_q28 = 0u64;
+    fn accumulate(&self, pnl: &mut [i64; COLUMNS], long_side: &mut LongSide) -> i128 {
+        let (mut error_q28, mut long_error_q28) = (0u64, 0u64);
         for (entry, lots) in self.strikes.iter().zip(&self.net_lots) {
             let (array, lots) = (&entry.array, *lots);
             if lots == 0 {
                 continue;
             }
-            error_q28 = error_q28.saturating_add(
-                lots.unsigned_abs()
-                    .saturating_mul(array.error_q28.unsigned_abs()),
-            );
-            // Σ|lots| < 2^32 and every entry is within ±2^31: the sums stay within 64 bits.
-            for (sum, entry) in pnl.iter_mut().zip(&array.pnl_q28) {
-                *sum = sum.wrapping_add(lots.wrapping_mul(i64::from(*entry)));
-            }
+            // An entry's error is below 2^31.1 and Σ|lots| below 2^32.
+            let error = lots
+                .unsigned_abs()
+                .wrapping_mul(array.error_q28.unsigned_abs());
+            error_q28 = error_q28.wrapping_add(error);
+            add_scaled(pnl, lots, &array.value_q28);
             if lots > 0 {
-                // A dip is at most the error of a value at each end and of a slope at each end away from the exact one.
-                error_q28 = error_q28.saturating_add(
-                    lots.unsigned_abs()
-                        .saturating_mul(array.error_q28.unsigned_abs().saturating_mul(3)),
-                );
+                long_error_q28 = long_error_q28.wrapping_add(error);
                 long_side.add(lots, array);
             }
+        }
+        // A dip is off by at most the errors of a value and a slope at each end: three times an entry's.
+        let error_q28 =
+            i128::from(error_q28).wrapping_add(i128::from(long_error_q28).wrapping_mul(3));
+        // From values to profit and loss: less the present value.
+        let now = pnl[CENTRE_COLUMN];
+        for sum in pnl.iter_mut() {
+            *sum = sum.wrapping_sub(now);
         }
         error_q28
     }
 
     fn net_delta_q30(&self, linear_q30: i64) -> i64 {
-        let centre = MarketRisk::EMPTY.worst_column;
         let options = self
             .strikes
             .iter()
             .zip(&self.net_lots)
             .fold(0i64, |sum, (entry, lots)| {
-                let slope = entry.array.slope_q28.get(centre).copied().unwrap_or(0);
+                let slope = entry.array.slope_q28[CENTRE_COLUMN];
                 sum.wrapping_add(lots.wrapping_mul(i64::from(slope)))
             });
         linear_q30.saturating_add(options.saturating_mul(4))
@@ -502,17 +503,19 @@ impl MarketArrays {
             .saturating_add(i128::from(sums.spot_lots.min(0).unsigned_abs()))
             .saturating_add(i128::from(sums.short_option_lots))
             .saturating_mul(i128::from(ONE_Q30));
-        for (position, entry) in self.expiries.iter().enumerate() {
-            let of_expiry = |leg: &Leg| match leg.instrument {
-                Instrument::Future { expiry } if usize::from(expiry) == position => leg.lots,
-                _ => 0,
-            };
-            let net = legs
-                .iter()
-                .fold(0i64, |net, leg| net.saturating_add(of_expiry(leg)));
-            let ratio = i128::from(entry.context.forward_ratio_q30);
-            lots_q30 =
-                lots_q30.saturating_add(i128::from(net.unsigned_abs()).saturating_mul(ratio));
+        if sums.has_futures {
+            for (position, entry) in self.expiries.iter().enumerate() {
+                let of_expiry = |leg: &Leg| match leg.instrument {
+                    Instrument::Future { expiry } if usize::from(expiry) == position => leg.lots,
+                    _ => 0,
+                };
+                let net = legs
+                    .iter()
+                    .fold(0i64, |net, leg| net.saturating_add(of_expiry(leg)));
+                let ratio = i128::from(entry.context.forward_ratio_q30);
+                lots_q30 =
+                    lots_q30.saturating_add(i128::from(net.unsigned_abs()).saturating_mul(ratio));
+            }
         }
         self.lot_value.money_up(lots_q30, 30)
     }
@@ -561,7 +564,7 @@ fn linear_pnl_q28(exposure_q30: i64, multiple_q30: i64) -> i64 {
 
 /// The column of the largest weighted loss, and that loss (at least 0), rounded up.
 fn worst_column(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> (usize, i64) {
-    let mut worst = (MarketRisk::EMPTY.worst_column, 0i64);
+    let mut worst = (CENTRE_COLUMN, 0i64);
     for (column, pnl) in pnl.iter().enumerate() {
         if *pnl >= 0 {
             continue;

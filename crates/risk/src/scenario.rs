@@ -24,6 +24,8 @@ pub const SPOT_MOVES: usize = SPOT_NODES + TAILS;
 pub const CENTRE_NODE: usize = 4;
 /// Index of the unmoved volatility level.
 pub const VOL_BASE: usize = 1;
+/// The column in which nothing moves.
+pub const CENTRE_COLUMN: usize = VOL_BASE * SPOT_NODES + CENTRE_NODE;
 /// Index of the raised volatility level, that of the tails.
 pub const VOL_UP: usize = 2;
 

@@ -102,7 +102,7 @@ fn errors(case: &Case, grid: &ScenarioGrid) -> [f64; 3] {
         let multiple = grid.multiple_q30[scenario.spot_move] as f64 / Q30;
         let level = context.vol_multiplier_q30[scenario.vol_level] as f64 / Q30;
         let (value, intrinsic, slope) = case.model(multiple, level);
-        let error = f64::from(array.pnl_q28[column]) - (value + intrinsic - now) * Q28;
+        let error = array.pnl_q28(column) as f64 - (value + intrinsic - now) * Q28;
         column_error = column_error.max(error.abs() / array.error_q28 as f64);
         slope_error = slope_error.max((f64::from(array.slope_q28[column]) / Q28 - slope).abs());
     }
