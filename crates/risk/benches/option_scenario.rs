@@ -5,7 +5,11 @@
 //! An item is one option in one scenario. `strike_arrays` prices a strike in every column with its
 //! slopes; `market_report` does the whole work of a margin check: smile, arrays, netting, bound.
 
-#![allow(clippy::arithmetic_side_effects, reason = "a benchmark may panic")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a benchmark may panic"
+)]
 
 use divan::counter::ItemsCount;
 use divan::{black_box, Bencher};

@@ -6,6 +6,7 @@
 mod support;
 
 use estuary_risk::array::{ExpiryContext, Moneyness, StrikeArray};
+use estuary_risk::black76::{call, Terms};
 use estuary_risk::fixed::ln_q40;
 use estuary_risk::scenario::{Scenario, ScenarioGrid, ScenarioParameters, COLUMNS};
 use estuary_risk::smile::Smile;
@@ -155,4 +156,31 @@ fn strikes_beyond_the_clamp_are_within_the_declared_error() {
     }
     println!("beyond the clamp: a column off by {worst:.3} of the declared error");
     assert!(worst <= 1.0);
+}
+
+/// The scenario loop and the scalar quote are written apart; they must agree on the present value.
+#[test]
+fn the_mark_agrees_with_the_quote() {
+    let mut random = Random(4);
+    let grid = ScenarioParameters::BTC.grid().unwrap();
+    for _ in 0..20_000 {
+        let case = Case::random(&mut random);
+        let (array, context) = case.price(&grid);
+        let log = |ratio: i64| ln_q40(ratio.unsigned_abs());
+        let x_q28 = (log(case.forward_q30) - log(case.strike_q30) + (1 << 11)) >> 12;
+        let quote = call(&Terms {
+            forward_ratio_q30: case.forward_q30,
+            strike_ratio_q30: case.strike_q30,
+            x_q28,
+            s_q32: context.slice.total_vol_q32(x_q28),
+            sqrt_tau_q32: context.sqrt_tau_q32,
+        });
+        // Both are within 5e-9 of max(F, K), the mark rounded down besides.
+        let limit = (case.forward_q30.max(case.strike_q30) as f64 * 4e-9) as i64 + 2;
+        let difference = (array.call_mark_q30 - quote.price_q30).abs();
+        assert!(
+            difference <= limit,
+            "{difference} units apart, allowed {limit}"
+        );
+    }
 }

@@ -3,7 +3,11 @@
 //!
 //! `ESTUARY_EXHAUSTIVE=1` runs fifty times as many books.
 
-#![allow(clippy::arithmetic_side_effects, reason = "a test may panic")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test may panic"
+)]
 
 mod support;
 
