@@ -1,0 +1,57 @@
+//! The example of docs/risk-cli.md runs, and its output is the one printed there.
+//! `ESTUARY_BLESS=1` writes the blocks anew.
+
+use std::process::Command;
+
+use super::repository_file;
+
+const PAGE: &str = "docs/risk-cli.md";
+const EXAMPLE: &str = "cli/examples/portfolio.json";
+
+fn example_output(action: &str, format: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_estuary"))
+        .args(["risk", action, "--output", format, "--input"])
+        .arg(repository_file(EXAMPLE))
+        .output()
+        .expect("the binary starts");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The page with the code block after `<!-- name -->` replaced.
+fn with_block(page: &str, name: &str, content: &str) -> String {
+    let marker = format!("<!-- {name} -->\n");
+    let (before, rest) = page.split_once(&marker).expect(name);
+    let (fence, rest) = rest.split_once('\n').expect("an opening fence");
+    let (_, after) = rest.split_once("\n```\n").expect("a closing fence");
+    format!(
+        "{before}{marker}{fence}\n{}\n```\n{after}",
+        content.trim_end()
+    )
+}
+
+#[test]
+fn the_page_shows_what_the_command_does() {
+    let path = repository_file(PAGE);
+    let page = std::fs::read_to_string(&path).expect(PAGE);
+    let example = std::fs::read_to_string(repository_file(EXAMPLE)).expect(EXAMPLE);
+    let mut wanted = with_block(&page, "example", &example);
+    for (action, format) in [
+        ("margin", "json"),
+        ("margin", "table"),
+        ("price", "json"),
+        ("price", "table"),
+    ] {
+        let name = format!("{action} {format}");
+        wanted = with_block(&wanted, &name, &example_output(action, format));
+    }
+    if std::env::var_os("ESTUARY_BLESS").is_some() {
+        std::fs::write(&path, &wanted).expect("the page can be written");
+    }
+    let page = std::fs::read_to_string(&path).expect(PAGE);
+    assert!(
+        page == wanted,
+        "{PAGE} shows other output than the command gives; ESTUARY_BLESS=1 writes it anew"
+    );
+}
