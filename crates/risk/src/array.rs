@@ -5,10 +5,10 @@
 //! a call less the linear leg (`margin-model.md`, section 4, netting by parity).
 
 use crate::fixed::sqrt_tau_q32;
-use crate::normal::cdf_q30;
+use crate::normal::{cdf_shifted_q30, CDF_CLAMP_Q32};
 use crate::scenario::{
-    ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES,
-    VOL_BASE, VOL_LEVELS, VOL_UP,
+    ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_MOVES, SPOT_NODES, VOL_BASE,
+    VOL_LEVELS, VOL_UP,
 };
 use crate::smile::{Smile, SmileSlice};
 use crate::units::{RiskError, ONE_Q30};
@@ -130,7 +130,8 @@ pub struct StrikeArray {
 struct InverseVol {
     mantissa: i64,
     shift: u32,
-    half_q32: i64,
+    /// Half the volatility, plus the shift of [`cdf_shifted_q30`].
+    shifted_half_q32: i64,
     vol_q32: i64,
 }
 
@@ -151,7 +152,7 @@ impl InverseVol {
         Self {
             mantissa: mantissa as i64,
             shift: 58 - zeros,
-            half_q32: (vol_q32 >> 1) as i64,
+            shifted_half_q32: (vol_q32 >> 1) as i64 + CDF_CLAMP_Q32,
             vol_q32: vol_q32 as i64,
         }
     }
@@ -161,9 +162,10 @@ impl InverseVol {
     fn call(&self, log_q28: i64, moved_forward_q30: i64, strike_ratio_q30: i64) -> (i64, i64) {
         // |x| < ln 64 + ln 20 < 8, so below 2^31, times a mantissa of at most 2^31; the quotient is
         // below 2^58 and half a volatility below 2^37.
-        let d1 = (log_q28.wrapping_mul(self.mantissa) >> self.shift).wrapping_add(self.half_q32);
-        let n1 = cdf_q30(d1);
-        let n2 = cdf_q30(d1.wrapping_sub(self.vol_q32));
+        let shifted_d1 =
+            (log_q28.wrapping_mul(self.mantissa) >> self.shift).wrapping_add(self.shifted_half_q32);
+        let n1 = cdf_shifted_q30(shifted_d1);
+        let n2 = cdf_shifted_q30(shifted_d1.wrapping_sub(self.vol_q32));
         // F_j/S < 8 and N ≤ 1: the first product is below 2^63; a call is worth at least nothing, so
         // the second exceeds it by no more than the kernel's error and the difference is in range.
         let value = moved_forward_q30
