@@ -1,7 +1,11 @@
 //! `cargo xtask`: builds, checks, tests and measures the project.
 
+mod check;
+mod demo;
 mod process;
+mod readme;
 mod sbf;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -27,6 +31,16 @@ enum Task {
         /// Which ones
         #[arg(value_enum, default_value = "estuary")]
         programs: Vec<ProgramName>,
+    },
+    /// Formatting, clippy, dependencies, documentation, the legacy feature
+    Check,
+    /// Build the ELFs and run every test; the last line is the count over all suites
+    Test,
+    /// Build the program and replay prices through it in an embedded SVM
+    Demo {
+        /// For the demo, e.g. --prices FILE; `cargo xtask demo -- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -68,6 +82,9 @@ fn perform(task: Task) -> Result<()> {
             let programs: Vec<_> = programs.into_iter().map(ProgramName::program).collect();
             sbf::build(&root, &programs).map(drop)
         }
+        Task::Check => check::check(&root),
+        Task::Test => test::test(&root),
+        Task::Demo { arguments } => demo::demo(&root, &arguments),
     }
 }
 
