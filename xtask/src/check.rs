@@ -8,12 +8,15 @@ use std::process::Command;
 /// Version of cargo-deny, installed under `target/tools`.
 const DENY: &str = "0.20.2";
 
+/// One check of the workspace at a path.
+type Check = fn(&Path) -> Result<()>;
+
 /// Runs every check, the cheap ones first, and reports all that fail.
 ///
 /// # Errors
 /// Names the checks that failed; their own output is above.
 pub fn check(root: &Path) -> Result<()> {
-    let checks: [(&str, fn(&Path) -> Result<()>); 5] = [
+    let checks: [(&str, Check); 5] = [
         ("formatting", formatting),
         ("dependencies", dependencies),
         ("clippy", clippy),
@@ -93,7 +96,7 @@ fn dependencies(root: &Path) -> Result<()> {
         step("advisories are left out: their database cannot be fetched from here");
         return Ok(());
     }
-    run(&mut deny(&["check", "--disable-fetch", "advisories"]))
+    run(&mut deny(&["--offline", "check", "advisories"]))
 }
 
 /// Path of the pinned cargo-deny, installed under `target/tools` when missing.
