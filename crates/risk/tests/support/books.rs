@@ -95,7 +95,21 @@ impl Book {
         if family == 7 || random.below(4) == 0 {
             book.hedge();
         }
+        book.resize(random);
         book
+    }
+
+    /// Every sixth book is blown up to nearly the 2^32 lots a market allows, every sixth shrunk to a few.
+    fn resize(&mut self, random: &mut Random) {
+        let target = match random.below(6) {
+            0 => random.uniform(0.9, 0.999) * (1u64 << 32) as f64,
+            1 => random.uniform(1.0, 100.0),
+            _ => return,
+        };
+        let factor = target / self.absolute_lots().max(1.0);
+        for (_, lots) in &mut self.legs {
+            *lots = (*lots as f64 * factor) as i64;
+        }
     }
 
     fn add_structure(&mut self, random: &mut Random, family: usize) {
