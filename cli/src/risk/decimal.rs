@@ -4,6 +4,8 @@ use std::fmt;
 
 /// At most this many significant digits, so that a decimal times a lot count fits 128 bits.
 const MAX_DIGITS: usize = 27;
+/// Digits of a float's decimal: what 128 bits hold.
+const FLOAT_DIGITS: usize = 38;
 /// At most this many decimals.
 const MAX_DECIMALS: i64 = 99;
 
@@ -42,6 +44,10 @@ impl Decimal {
 
     /// Reads the text of a JSON number; the error says which limit it breaks.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_digits(text, MAX_DIGITS)
+    }
+
+    fn parse_digits(text: &str, max_digits: usize) -> Result<Self, String> {
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         let (digits, exponent) = match unsigned.split_once(['e', 'E']) {
             None => (unsigned, 0),
@@ -63,9 +69,9 @@ impl Decimal {
         let trimmed = all.len() - all.trim_end_matches('0').len();
         let decimals = fraction.len() as i64 - exponent - trimmed as i64;
         let zeros = usize::try_from(-decimals).unwrap_or(0);
-        if significant.len().saturating_add(zeros) > MAX_DIGITS || decimals > MAX_DECIMALS {
+        if significant.len().saturating_add(zeros) > max_digits || decimals > MAX_DECIMALS {
             return Err(format!(
-                "{text} has more than {MAX_DIGITS} digits or {MAX_DECIMALS} decimals"
+                "{text} has more than {max_digits} digits or {MAX_DECIMALS} decimals"
             ));
         }
         let mantissa: i128 = significant
@@ -134,10 +140,10 @@ impl Decimal {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
-    /// A finite float to `digits` significant digits.
+    /// A float below 10^38 to `digits` significant digits; 0 where it is below 10^-99.
     pub fn from_f64(value: f64, digits: usize) -> Self {
         let text = format!("{:.*e}", digits.saturating_sub(1), value);
-        Self::parse(&text).unwrap_or(Self::ZERO)
+        Self::parse_digits(&text, FLOAT_DIGITS).unwrap_or(Self::ZERO)
     }
 }
 

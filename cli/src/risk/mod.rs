@@ -128,9 +128,12 @@ fn read(arguments: &FileArguments) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("cannot read {}: {error}", arguments.input.display()))
 }
 
+/// A reader that closes the pipe early, such as `head`, is no error.
 fn print(text: &str) -> Result<(), String> {
-    std::io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(|error| format!("cannot write the answer: {error}"))
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write the answer: {error}"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,17 +1,15 @@
-//! The portfolio file, checked field by field.
+//! A market of the file: expiries, smiles, series.
 
-use estuary_risk::fixed::TAU_MAX_SECONDS;
+use estuary_risk::fixed::{sqrt_tau_q32, TAU_MAX_SECONDS};
 use estuary_risk::market::OptionKind;
-use estuary_risk::scenario::ScenarioGrid;
 use estuary_risk::smile::{Smile, SmileError};
 
-use super::decimal::Decimal;
-use super::json::{At, Fields, InputError, Node};
-use super::notes::Notes;
-use super::parameters;
+use super::{Expiry, Market, Series, SeriesKind, Vol, SETTLEMENT_SYMBOLS};
+use crate::risk::decimal::Decimal;
+use crate::risk::json::{At, Fields, InputError};
+use crate::risk::notes::Notes;
+use crate::risk::parameters;
 
-/// Names of the settlement token among the balances.
-pub const SETTLEMENT_SYMBOLS: [&str; 2] = ["USDC", "USD"];
 /// Lowest volatility the kernel prices.
 const VOL_MIN: f64 = 0.005;
 /// Highest volatility the kernel prices.
@@ -19,140 +17,8 @@ const VOL_MAX: f64 = 12.0;
 /// Expiries of one market: the engine's handle of an expiry is a byte.
 const MAX_EXPIRIES: usize = 256;
 
-/// A portfolio file.
-#[derive(Debug)]
-pub struct Input {
-    /// Markets, in the order given.
-    pub markets: Vec<Market>,
-    /// The account, if the file has one.
-    pub account: Option<Account>,
-}
-
-/// One underlying.
-#[derive(Debug)]
-pub struct Market {
-    /// Its place in the file.
-    pub path: String,
-    /// Its name.
-    pub symbol: String,
-    /// The index price.
-    pub spot: Decimal,
-    /// Its stress scenarios.
-    pub grid: ScenarioGrid,
-    /// Its expiries.
-    pub expiries: Vec<Expiry>,
-    /// Its series.
-    pub series: Vec<Series>,
-}
-
-/// One expiry.
-#[derive(Debug)]
-pub struct Expiry {
-    /// Its place in the file.
-    pub path: String,
-    /// Unix seconds.
-    pub time: i64,
-    /// From `now`.
-    pub seconds_left: i64,
-    /// The forward price; spot where not given.
-    pub forward: Decimal,
-    /// The volatility, unless every option of the expiry has its own.
-    pub vol: Option<Vol>,
-}
-
-/// The volatility of an expiry.
-#[derive(Clone, Copy, Debug)]
-pub enum Vol {
-    /// The same at every strike, Q32.
-    Flat(u64),
-    /// A smile.
-    Smile(Smile),
-}
-
-/// One series.
-#[derive(Debug)]
-pub struct Series {
-    /// Its place in the file.
-    pub path: String,
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: SeriesKind,
-}
-
-/// What a series is.
-#[derive(Clone, Copy, Debug)]
-pub enum SeriesKind {
-    /// The underlying.
-    Spot,
-    /// A perpetual.
-    Perpetual,
-    /// A future of an expiry.
-    Future {
-        /// Index of the expiry.
-        expiry: usize,
-    },
-    /// An option.
-    Option {
-        /// Call or put.
-        kind: OptionKind,
-        /// Index of the expiry.
-        expiry: usize,
-        /// The strike.
-        strike: Decimal,
-        /// A volatility of its own in Q32, 0 for none.
-        vol_q32: u64,
-    },
-}
-
-/// The account.
-#[derive(Debug)]
-pub struct Account {
-    /// Settlement token, its balances included.
-    pub cash: Decimal,
-    /// What is held, balances of underlyings first.
-    pub holdings: Vec<Holding>,
-}
-
-/// A position, or the balance of an underlying.
-#[derive(Debug)]
-pub struct Holding {
-    /// Where its quantity stands in the file.
-    pub path: String,
-    /// Index of the market.
-    pub market: usize,
-    /// Index of the series, `None` for a balance.
-    pub series: Option<usize>,
-    /// Units of underlying, negative when short or borrowed.
-    pub quantity: Decimal,
-    /// Average entry price.
-    pub entry: Option<Decimal>,
-}
-
-impl Input {
-    /// Reads a whole file.
-    pub fn read(document: &Node, notes: &mut Notes) -> Result<Self, InputError> {
-        let root = At::root(document);
-        let fields = root.object(&["now", "markets", "account"])?;
-        let now = fields.required("now")?.whole()?;
-        let mut markets: Vec<Market> = Vec::new();
-        for at in fields.required("markets")?.list()? {
-            let market = read_market(&at, now, notes)?;
-            if markets.iter().any(|other| other.symbol == market.symbol) {
-                let message = format!("a second market {}", market.symbol);
-                return Err(InputError::new(format!("{}.symbol", at.path), message));
-            }
-            markets.push(market);
-        }
-        let account = match fields.optional("account") {
-            Some(at) => Some(read_account(&at, &markets, notes)?),
-            None => None,
-        };
-        Ok(Self { markets, account })
-    }
-}
-
-fn read_market(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputError> {
+/// Reads one market.
+pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputError> {
     let fields = at.object(&[
         "symbol",
         "spot",
@@ -262,7 +128,7 @@ fn read_smile(at: &At<'_>, seconds_left: i64, notes: &mut Notes) -> Result<Smile
         rho_ppb: ppb(&at_rho, notes)?,
         phi_ppb: ppb(&at_phi, notes)?,
     };
-    let sqrt_tau = estuary_risk::fixed::sqrt_tau_q32(seconds_left);
+    let sqrt_tau = sqrt_tau_q32(seconds_left);
     smile
         .check_no_butterfly(sqrt_tau)
         .map_err(|error| match error {
@@ -376,81 +242,4 @@ fn check_vols(expiries: &[Expiry], series: &[Series]) -> Result<(), InputError> 
         }
     }
     Ok(())
-}
-
-fn read_account(at: &At<'_>, markets: &[Market], notes: &mut Notes) -> Result<Account, InputError> {
-    let fields = at.object(&["cash", "balances", "positions"])?;
-    let mut cash = match fields.optional("cash") {
-        Some(at) => money(&at, notes)?,
-        None => 0,
-    };
-    let mut holdings = Vec::new();
-    for at in fields.items("balances")? {
-        let fields = at.object(&["symbol", "amount"])?;
-        let at_symbol = fields.required("symbol")?;
-        let symbol = at_symbol.text()?;
-        let at_amount = fields.required("amount")?;
-        if SETTLEMENT_SYMBOLS.contains(&symbol) {
-            cash = cash.saturating_add(money(&at_amount, notes)?);
-            continue;
-        }
-        holdings.push(Holding {
-            market: find_market(&at_symbol, markets)?,
-            series: None,
-            quantity: at_amount.decimal()?,
-            entry: None,
-            path: at_amount.path,
-        });
-    }
-    for at in fields.items("positions")? {
-        holdings.push(read_position(&at, markets)?);
-    }
-    Ok(Account {
-        cash: Decimal::new(cash, 6),
-        holdings,
-    })
-}
-
-/// An amount of settlement token in micro-units, to the nearest.
-fn money(at: &At<'_>, notes: &mut Notes) -> Result<i128, InputError> {
-    let value = at.decimal()?;
-    notes
-        .nearest(&at.path, value, 6)
-        .filter(|units| i64::try_from(*units).is_ok())
-        .ok_or_else(|| at.fail(format!("{value} does not fit 64 bits of micro-units")))
-}
-
-fn find_market(at: &At<'_>, markets: &[Market]) -> Result<usize, InputError> {
-    let symbol = at.text()?;
-    markets
-        .iter()
-        .position(|market| market.symbol == symbol)
-        .ok_or_else(|| at.fail(format!("no market {symbol} in this file")))
-}
-
-fn read_position(at: &At<'_>, markets: &[Market]) -> Result<Holding, InputError> {
-    let fields = at.object(&["market", "series", "quantity", "entry"])?;
-    let market = find_market(&fields.required("market")?, markets)?;
-    let at_series = fields.required("series")?;
-    let name = at_series.text()?;
-    let series = markets[market]
-        .series
-        .iter()
-        .position(|series| series.name == name)
-        .ok_or_else(|| {
-            let symbol = &markets[market].symbol;
-            at_series.fail(format!("no series {name} in market {symbol}"))
-        })?;
-    let at_quantity = fields.required("quantity")?;
-    let entry = match fields.optional("entry") {
-        Some(at) => Some(at.not_negative()?),
-        None => None,
-    };
-    Ok(Holding {
-        market,
-        series: Some(series),
-        quantity: at_quantity.decimal()?,
-        entry,
-        path: at_quantity.path,
-    })
 }

@@ -1,0 +1,84 @@
+//! The account of the file: cash, balances, positions.
+
+use super::{Account, Holding, Market, SETTLEMENT_SYMBOLS};
+use crate::risk::decimal::Decimal;
+use crate::risk::json::{At, InputError};
+use crate::risk::notes::Notes;
+
+/// Reads the account; its holdings refer to `markets`.
+pub fn read(at: &At<'_>, markets: &[Market], notes: &mut Notes) -> Result<Account, InputError> {
+    let fields = at.object(&["cash", "balances", "positions"])?;
+    let mut cash = match fields.optional("cash") {
+        Some(at) => money(&at, notes)?,
+        None => 0,
+    };
+    let mut holdings = Vec::new();
+    for at in fields.items("balances")? {
+        let fields = at.object(&["symbol", "amount"])?;
+        let at_symbol = fields.required("symbol")?;
+        let symbol = at_symbol.text()?;
+        let at_amount = fields.required("amount")?;
+        if SETTLEMENT_SYMBOLS.contains(&symbol) {
+            cash = cash.saturating_add(money(&at_amount, notes)?);
+            continue;
+        }
+        holdings.push(Holding {
+            market: find_market(&at_symbol, markets)?,
+            series: None,
+            quantity: at_amount.decimal()?,
+            entry: None,
+            path: at_amount.path,
+        });
+    }
+    for at in fields.items("positions")? {
+        holdings.push(read_position(&at, markets)?);
+    }
+    Ok(Account {
+        cash: Decimal::new(cash, 6),
+        holdings,
+    })
+}
+
+/// An amount of settlement token in micro-units, to the nearest.
+fn money(at: &At<'_>, notes: &mut Notes) -> Result<i128, InputError> {
+    let value = at.decimal()?;
+    notes
+        .nearest(&at.path, value, 6)
+        .filter(|units| i64::try_from(*units).is_ok())
+        .ok_or_else(|| at.fail(format!("{value} does not fit 64 bits of micro-units")))
+}
+
+fn find_market(at: &At<'_>, markets: &[Market]) -> Result<usize, InputError> {
+    let symbol = at.text()?;
+    markets
+        .iter()
+        .position(|market| market.symbol == symbol)
+        .ok_or_else(|| at.fail(format!("no market {symbol} in this file")))
+}
+
+fn read_position(at: &At<'_>, markets: &[Market]) -> Result<Holding, InputError> {
+    let fields = at.object(&["market", "series", "quantity", "entry"])?;
+    let market = find_market(&fields.required("market")?, markets)?;
+    let at_series = fields.required("series")?;
+    let name = at_series.text()?;
+    let series = markets[market]
+        .series
+        .iter()
+        .position(|series| series.name == name)
+        .ok_or_else(|| {
+            let symbol = &markets[market].symbol;
+            at_series.fail(format!("no series {name} in market {symbol}"))
+        })?;
+    let at_quantity = fields.required("quantity")?;
+    let entry = match fields.optional("entry") {
+        Some(at) => Some(at.not_negative()?),
+        None => None,
+    };
+    Ok(Holding {
+        market,
+        series: Some(series),
+        quantity: at_quantity.decimal()?,
+        entry,
+        path: at_quantity.path,
+    })
+}

@@ -1,0 +1,148 @@
+//! The portfolio file, checked field by field.
+
+mod account;
+mod market;
+
+use estuary_risk::market::OptionKind;
+use estuary_risk::scenario::ScenarioGrid;
+use estuary_risk::smile::Smile;
+
+use super::decimal::Decimal;
+use super::json::{At, InputError, Node};
+use super::notes::Notes;
+
+/// Names of the settlement token among the balances.
+pub const SETTLEMENT_SYMBOLS: [&str; 2] = ["USDC", "USD"];
+
+/// A portfolio file.
+#[derive(Debug)]
+pub struct Input {
+    /// Markets, in the order given.
+    pub markets: Vec<Market>,
+    /// The account, if the file has one.
+    pub account: Option<Account>,
+}
+
+/// One underlying.
+#[derive(Debug)]
+pub struct Market {
+    /// Its place in the file.
+    pub path: String,
+    /// Its name.
+    pub symbol: String,
+    /// The index price.
+    pub spot: Decimal,
+    /// Its stress scenarios.
+    pub grid: ScenarioGrid,
+    /// Its expiries.
+    pub expiries: Vec<Expiry>,
+    /// Its series.
+    pub series: Vec<Series>,
+}
+
+/// One expiry.
+#[derive(Debug)]
+pub struct Expiry {
+    /// Its place in the file.
+    pub path: String,
+    /// Unix seconds.
+    pub time: i64,
+    /// From `now`.
+    pub seconds_left: i64,
+    /// The forward price; spot where not given.
+    pub forward: Decimal,
+    /// The volatility, unless every option of the expiry has its own.
+    pub vol: Option<Vol>,
+}
+
+/// The volatility of an expiry.
+#[derive(Clone, Copy, Debug)]
+pub enum Vol {
+    /// The same at every strike, Q32.
+    Flat(u64),
+    /// A smile.
+    Smile(Smile),
+}
+
+/// One series.
+#[derive(Debug)]
+pub struct Series {
+    /// Its place in the file.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: SeriesKind,
+}
+
+/// What a series is.
+#[derive(Clone, Copy, Debug)]
+pub enum SeriesKind {
+    /// The underlying.
+    Spot,
+    /// A perpetual.
+    Perpetual,
+    /// A future of an expiry.
+    Future {
+        /// Index of the expiry.
+        expiry: usize,
+    },
+    /// An option.
+    Option {
+        /// Call or put.
+        kind: OptionKind,
+        /// Index of the expiry.
+        expiry: usize,
+        /// The strike.
+        strike: Decimal,
+        /// A volatility of its own in Q32, 0 for none.
+        vol_q32: u64,
+    },
+}
+
+/// The account.
+#[derive(Debug)]
+pub struct Account {
+    /// Settlement token, its balances included.
+    pub cash: Decimal,
+    /// What is held, balances of underlyings first.
+    pub holdings: Vec<Holding>,
+}
+
+/// A position, or the balance of an underlying.
+#[derive(Debug)]
+pub struct Holding {
+    /// Where its quantity stands in the file.
+    pub path: String,
+    /// Index of the market.
+    pub market: usize,
+    /// Index of the series, `None` for a balance.
+    pub series: Option<usize>,
+    /// Units of underlying, negative when short or borrowed.
+    pub quantity: Decimal,
+    /// Average entry price.
+    pub entry: Option<Decimal>,
+}
+
+impl Input {
+    /// Reads a whole file.
+    pub fn read(document: &Node, notes: &mut Notes) -> Result<Self, InputError> {
+        let root = At::root(document);
+        let fields = root.object(&["now", "markets", "account"])?;
+        let now = fields.required("now")?.whole()?;
+        let mut markets: Vec<Market> = Vec::new();
+        for at in fields.required("markets")?.list()? {
+            let market = market::read(&at, now, notes)?;
+            if markets.iter().any(|other| other.symbol == market.symbol) {
+                let message = format!("a second market {}", market.symbol);
+                return Err(InputError::new(format!("{}.symbol", at.path), message));
+            }
+            markets.push(market);
+        }
+        let account = match fields.optional("account") {
+            Some(at) => Some(account::read(&at, &markets, notes)?),
+            None => None,
+        };
+        Ok(Self { markets, account })
+    }
+}
