@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use struson::reader::{JsonReader, JsonStreamReader, ReaderError, ValueType};
+use struson::reader::{JsonReader, JsonStreamReader, ReaderError, ReaderSettings, ValueType};
 use struson::writer::{JsonStreamWriter, JsonWriter};
 
 use super::decimal::Decimal;
@@ -55,7 +55,12 @@ impl fmt::Display for InputError {
 impl Node {
     /// Reads one JSON document.
     pub fn read(bytes: &[u8]) -> Result<Self, InputError> {
-        let mut reader = JsonStreamReader::new(bytes);
+        // Numbers beyond what `Decimal` takes are refused there, with their path.
+        let settings = ReaderSettings {
+            restrict_number_values: false,
+            ..ReaderSettings::default()
+        };
+        let mut reader = JsonStreamReader::new_custom(bytes, settings);
         let node = read_value(&mut reader).and_then(|node| {
             reader.consume_trailing_whitespace()?;
             Ok(node)

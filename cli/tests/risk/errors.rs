@@ -248,6 +248,10 @@ fn a_wrong_field_is_named_with_its_place() {
             set("/account/positions/0/quantity", json!(1e26)),
             "account.balances[0].amount: the market's quantities are too large",
         ),
+        (
+            set("/account/cash", json!(1e-200)),
+            "account.cash: 1e-200 has more than 27 digits or 99 decimals",
+        ),
         // Smiles.
         (
             set("/markets/1/expiries/1/smile/atm_vol", json!(13)),
