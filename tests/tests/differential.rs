@@ -18,8 +18,6 @@ use solana_transaction::Transaction;
 use solana_transaction_error::TransactionError;
 use std::path::{Path, PathBuf};
 
-/// Cases of each family.
-const CASES: u64 = 4_000;
 /// A transaction's compute units here: far above what is needed, so that no fault is an exhausted budget.
 const COMPUTE_UNITS: u64 = 200_000_000;
 
@@ -135,7 +133,7 @@ fn every_family_computes_the_same_bits_as_the_host() {
     let mut machine = Machine::new();
     let mut differences = Vec::new();
     for (index, family) in (0u8..).zip(FAMILIES) {
-        let batches = (0..CASES).step_by(family.batch as usize);
+        let batches = (0..family.cases).step_by(family.batch as usize);
         let mut differing =
             batches.filter_map(|first| first_difference(&mut machine, index, family, first));
         differences.extend(differing.next());

@@ -4,6 +4,7 @@ mod calls;
 mod collections;
 mod integers;
 mod memory;
+mod risk;
 mod wide;
 
 use crate::random::{Digest, Random};
@@ -13,6 +14,8 @@ use crate::random::{Digest, Random};
 pub struct Family {
     /// For the message of a failing test.
     pub name: &'static str,
+    /// How many cases a test runs.
+    pub cases: u64,
     /// How many cases one instruction may run: families that allocate are bound by the heap, which is never freed.
     pub batch: u32,
     /// One case.
@@ -21,7 +24,16 @@ pub struct Family {
 
 impl Family {
     const fn new(name: &'static str, batch: u32, run: fn(&mut Random, &mut Digest)) -> Self {
-        Self { name, batch, run }
+        Self {
+            name,
+            cases: 4_000,
+            batch,
+            run,
+        }
+    }
+
+    const fn over(self, cases: u64) -> Self {
+        Self { cases, ..self }
     }
 }
 
@@ -63,6 +75,9 @@ pub const FAMILIES: &[Family] = &[
     Family::new("recursion", 50, calls::recursion),
     Family::new("matches and early returns", 200, calls::branches),
     Family::new("interior mutability", 20, calls::cells),
+    Family::new("risk: functions", 200, risk::functions).over(20_000),
+    Family::new("risk: strike arrays", 500, risk::strike_arrays).over(100_000),
+    Family::new("risk: books", 2, risk::books),
 ];
 
 /// Digest of `count` cases of a family from number `first` on.
