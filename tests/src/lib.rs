@@ -1,1 +1,26 @@
-//! t
+//! What every integration test uses: a [`World`] that runs the program's ELF in an SVM, checks the solvency identities
+//! and every account's invariant after each instruction, and knows nothing else of the program than its accounts.
+//!
+//! There is no way to send an instruction without the checks: the SVM is private to [`world`].
+
+pub mod audit;
+pub mod elf;
+pub mod ix;
+pub mod outcome;
+pub mod price;
+pub mod setup;
+pub mod tamper;
+pub mod token;
+pub mod world;
+
+pub use outcome::Outcome;
+pub use price::Feed;
+pub use setup::{House, Trader, Underlying};
+pub use tamper::Tamper;
+pub use world::World;
+
+pub use anchor_lang::prelude::{ErrorCode, Pubkey};
+pub use anchor_spl::token::spl_token::error::TokenError;
+pub use estuary::EstuaryError;
+pub use solana_keypair::Keypair;
+pub use solana_signer::Signer;

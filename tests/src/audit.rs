@@ -1,0 +1,209 @@
+//! The identities of section 9 of the margin model that apply so far, over all accounts of the program at once.
+
+use anchor_lang::prelude::Pubkey;
+use bytemuck::{AnyBitPattern, Zeroable};
+use estuary::state::market::split_market;
+use estuary::state::{
+    Bank, Clearinghouse, MarginAccount, Market, MarketLedger, Position, Series, StateAccount,
+};
+use solana_account::{AccountSharedData, ReadableAccount};
+use std::collections::HashMap;
+
+/// A market with its whole table.
+pub struct MarketCopy {
+    /// The header.
+    pub header: Market,
+    /// All records, listed or not.
+    pub table: Vec<Series>,
+}
+
+/// Copies of all accounts of the program.
+#[derive(Default)]
+pub struct Books {
+    clearinghouses: HashMap<Pubkey, Clearinghouse>,
+    banks: HashMap<Pubkey, (Bank, u64)>,
+    markets: HashMap<Pubkey, MarketCopy>,
+    ledgers: HashMap<Pubkey, MarketLedger>,
+    accounts: HashMap<Pubkey, MarginAccount>,
+}
+
+/// The account of that type in these bytes, if they are one.
+pub fn read<T: StateAccount + AnyBitPattern>(data: &[u8]) -> Option<T> {
+    data.starts_with(T::DISCRIMINATOR)
+        .then(|| bytemuck::pod_read_unaligned(&data[8..T::SIZE]))
+}
+
+/// The market in these bytes, if they are one.
+pub fn read_market(data: &[u8]) -> Option<MarketCopy> {
+    let (header, table) = split_market(data).ok()?;
+    Some(MarketCopy {
+        header: *header,
+        table: table.to_vec(),
+    })
+}
+
+impl Books {
+    /// Copies the program's accounts out of all accounts there are.
+    ///
+    /// # Panics
+    /// When an account of the program is of no known type, or a bank has no vault.
+    pub fn read(all: &HashMap<Pubkey, AccountSharedData>) -> Self {
+        let mut books = Self::default();
+        let ours = all
+            .iter()
+            .filter(|(_, account)| *account.owner() == estuary::ID);
+        for (key, account) in ours {
+            let data = account.data();
+            if let Some(account) = read::<MarginAccount>(data) {
+                books.accounts.insert(*key, account);
+            } else if let Some(ledger) = read::<MarketLedger>(data) {
+                books.ledgers.insert(ledger.market, ledger);
+            } else if let Some(market) = read_market(data) {
+                books.markets.insert(*key, market);
+            } else if let Some(bank) = read::<Bank>(data) {
+                let vault = all.get(&bank.vault).expect("a vault");
+                books
+                    .banks
+                    .insert(*key, (bank, crate::token::amount(vault.data())));
+            } else if let Some(clearinghouse) = read::<Clearinghouse>(data) {
+                books.clearinghouses.insert(*key, clearinghouse);
+            } else {
+                panic!("{key} belongs to the program and is none of its accounts");
+            }
+        }
+        books
+    }
+
+    /// The publish time each ledger has seen last, by market.
+    pub fn publish_times(&self) -> impl Iterator<Item = (Pubkey, i64)> + '_ {
+        self.ledgers
+            .iter()
+            .map(|(market, ledger)| (*market, ledger.last_publish_time))
+    }
+
+    /// Checks everything. `gifts` are tokens sent to vaults outside the program.
+    ///
+    /// # Panics
+    /// With the identity that does not hold.
+    pub fn check(&self, gifts: &HashMap<Pubkey, u64>) {
+        self.check_invariants();
+        for (bank, vault_amount) in self.banks.values() {
+            self.check_bank(bank, *vault_amount, gifts.get(&bank.vault).copied());
+        }
+        for account in self.accounts.values() {
+            self.check_account(account);
+        }
+        for (key, market) in &self.markets {
+            self.check_market(key, market);
+        }
+    }
+
+    /// Every account's own invariant.
+    fn check_invariants(&self) {
+        let all = self
+            .clearinghouses
+            .values()
+            .map(StateAccount::invariant)
+            .chain(self.banks.values().map(|(bank, _)| bank.invariant()))
+            .chain(
+                self.markets
+                    .values()
+                    .map(|market| market.header.invariant()),
+            )
+            .chain(self.ledgers.values().map(StateAccount::invariant))
+            .chain(self.accounts.values().map(StateAccount::invariant));
+        for result in all {
+            result.expect("every account's invariant");
+        }
+    }
+
+    /// Cash over accounts = deposits = vault.
+    fn check_bank(&self, bank: &Bank, vault_amount: u64, gifts: Option<u64>) {
+        let owed: i128 = self
+            .accounts_of(&bank.clearinghouse)
+            .map(|account| i128::from(account.balance(bank.index)))
+            .sum();
+        assert_eq!(
+            owed,
+            bank.deposits.into(),
+            "balances against the bank's deposits"
+        );
+        let vault = vault_amount - gifts.unwrap_or(0);
+        assert_eq!(
+            vault, bank.deposits,
+            "the vault against the bank's deposits"
+        );
+    }
+
+    fn accounts_of<'a>(
+        &'a self,
+        clearinghouse: &'a Pubkey,
+    ) -> impl Iterator<Item = &'a MarginAccount> {
+        self.accounts
+            .values()
+            .filter(move |account| account.clearinghouse == *clearinghouse)
+    }
+
+    fn market_with_index(&self, clearinghouse: &Pubkey, index: u16) -> &MarketCopy {
+        self.markets
+            .values()
+            .find(|market| {
+                market.header.clearinghouse == *clearinghouse && market.header.index == index
+            })
+            .expect("a market with the index that a position names")
+    }
+
+    /// What an account's own invariant cannot see: that its positions are in series that exist.
+    fn check_account(&self, account: &MarginAccount) {
+        for (index, balance) in account.balances.iter().enumerate() {
+            assert_eq!(usize::from(balance.bank), index, "a balance's bank");
+        }
+        let unused = &account.positions[usize::from(account.position_count)..];
+        let zero = Position::zeroed();
+        assert!(
+            unused
+                .iter()
+                .all(|position| bytemuck::bytes_of(position) == bytemuck::bytes_of(&zero)),
+            "unused positions are zero"
+        );
+        for position in account.open_positions() {
+            let market = self.market_with_index(&account.clearinghouse, position.market);
+            assert!(position.slot < market.header.series_count, "a listed slot");
+            let series = &market.table[usize::from(position.slot)];
+            assert_eq!(position.generation, series.generation, "a generation");
+            let kind = series.kind().expect("a kind of series");
+            assert!(
+                position.cost == 0 || !kind.is_option(),
+                "an option has no cost"
+            );
+        }
+    }
+
+    /// Per series Σ lots = 0 and open interest = Σ long lots; per market Σ cost = 0.
+    fn check_market(&self, key: &Pubkey, market: &MarketCopy) {
+        let ledger = &self.ledgers[key];
+        assert_eq!(
+            ledger.market_index, market.header.index,
+            "the ledger's index"
+        );
+        let mut net = vec![0i128; ledger.open_interest.len()];
+        let mut long = vec![0u128; ledger.open_interest.len()];
+        let mut cost = 0i128;
+        for account in self.accounts_of(&market.header.clearinghouse) {
+            let positions = account.open_positions().iter();
+            for position in positions.filter(|position| position.market == market.header.index) {
+                let slot = usize::from(position.slot);
+                net[slot] += i128::from(position.lots);
+                long[slot] += u128::from(position.lots.max(0).unsigned_abs());
+                cost += i128::from(position.cost);
+            }
+        }
+        for (slot, (net, long)) in net.iter().zip(&long).enumerate() {
+            assert_eq!(*net, 0, "lots of slot {slot} over all accounts");
+            let recorded = u128::from(ledger.open_interest[slot]);
+            assert_eq!(*long, recorded, "open interest of slot {slot}");
+        }
+        assert_eq!(cost, 0, "cost over all positions of the market");
+        assert_eq!(ledger.total_cost, 0, "cost the ledger has counted");
+    }
+}

@@ -1,0 +1,83 @@
+//! What became of a transaction, to be asserted exactly: a refusal names its error, or the test fails.
+
+use anchor_lang::prelude::{ErrorCode, Pubkey};
+use anchor_spl::token::spl_token::error::TokenError;
+use estuary::EstuaryError;
+use litesvm::types::{TransactionMetadata, TransactionResult};
+use solana_instruction_error::InstructionError;
+use solana_transaction_error::TransactionError;
+
+/// The system program's "an account with this address exists".
+const ACCOUNT_ALREADY_IN_USE: u32 = 0;
+
+/// The result of a transaction whose consequences have been checked already.
+#[must_use]
+#[derive(Debug)]
+pub struct Outcome(pub(crate) TransactionResult);
+
+impl Outcome {
+    /// The metadata of a transaction that has to succeed.
+    ///
+    /// # Panics
+    /// With the error and the logs when it failed.
+    #[track_caller]
+    pub fn ok(self) -> TransactionMetadata {
+        match self.0 {
+            Ok(metadata) => metadata,
+            Err(failed) => panic!("{}\n{}", failed.err, failed.meta.logs.join("\n")),
+        }
+    }
+
+    /// Asserts that Estuary refused with exactly this error.
+    #[track_caller]
+    pub fn refused(self, error: EstuaryError) {
+        let name = format!("{error:?}");
+        self.refused_with(&estuary::ID, u32::from(error), &name);
+    }
+
+    /// Asserts that one of Anchor's own checks in Estuary refused, such as a missing signature or a wrong address.
+    #[track_caller]
+    pub fn refused_by_anchor(self, error: ErrorCode) {
+        let name = format!("{error:?}");
+        self.refused_with(&estuary::ID, u32::from(error), &name);
+    }
+
+    /// Asserts that the token program refused a transfer.
+    #[track_caller]
+    pub fn refused_by_token(self, error: TokenError) {
+        let name = format!("{error:?}");
+        self.refused_with(&anchor_spl::token::ID, error as u32, &name);
+    }
+
+    /// Asserts that the system program refused because the account exists.
+    #[track_caller]
+    pub fn refused_as_existing(self) {
+        let system = anchor_lang::system_program::ID;
+        self.refused_with(&system, ACCOUNT_ALREADY_IN_USE, "AccountAlreadyInUse");
+    }
+
+    /// Asserts a custom error of the program that failed first.
+    #[track_caller]
+    fn refused_with(self, program: &Pubkey, code: u32, name: &str) {
+        let failed = match self.0 {
+            Ok(_) => panic!("expected {name}, but it succeeded"),
+            Err(failed) => failed,
+        };
+        let logs = failed.meta.logs.join("\n");
+        let TransactionError::InstructionError(_, InstructionError::Custom(found)) = failed.err
+        else {
+            panic!("expected {name}, got {}\n{logs}", failed.err);
+        };
+        assert_eq!(found, code, "expected {name}\n{logs}");
+        let failure = format!("Program {program} failed: ");
+        let first = failed
+            .meta
+            .logs
+            .iter()
+            .find(|line| line.contains(" failed: "));
+        assert!(
+            first.is_some_and(|line| line.starts_with(&failure)),
+            "expected {name} of {program}\n{logs}"
+        );
+    }
+}

@@ -1,0 +1,320 @@
+//! A clearinghouse with markets and traders, built by the program's own instructions.
+
+use crate::{ix, token, Feed, World};
+use anchor_lang::prelude::Pubkey;
+use estuary::instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice};
+use estuary::seeds;
+use estuary::state::series::NO_EXPIRY;
+use estuary::state::{MarginAccount, SeriesKind};
+use estuary_risk::scenario::ScenarioParameters;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+/// One unit of the settlement token.
+pub const USD: u64 = 1_000_000;
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+/// Exponent of all prices here.
+pub const EXPONENT: i8 = -8;
+/// Days to the expiries of every market, in the order of their indices.
+pub const EXPIRY_DAYS: [i64; 3] = [7, 30, 90];
+/// Strikes of every market, percent of the starting price.
+pub const STRIKE_PERCENT: [u64; 9] = [75, 80, 90, 95, 100, 105, 110, 120, 125];
+/// Starting price of BTC, US dollars.
+pub const BTC_PRICE: f64 = 100_000.0;
+/// Starting price of SOL, US dollars.
+pub const SOL_PRICE: f64 = 200.0;
+/// Volatility of every expiry at the start.
+pub const VOL_PPB: u64 = 600_000_000;
+/// Series listed by one instruction, so that it fits a packet.
+const SERIES_PER_LISTING: usize = 60;
+
+/// A clearinghouse, its bank and its authority.
+pub struct House {
+    /// Number of the clearinghouse.
+    pub id: u16,
+    /// Its address.
+    pub clearinghouse: Pubkey,
+    /// Who governs it.
+    pub authority: Keypair,
+    /// The settlement token.
+    pub mint: Pubkey,
+    /// Bank of the settlement token.
+    pub bank: Pubkey,
+    /// The bank's vault.
+    pub vault: Pubkey,
+}
+
+/// A market, its ledger and the account that its prices come in.
+#[derive(Clone, Debug)]
+pub struct Underlying {
+    /// Index in the clearinghouse.
+    pub index: u16,
+    /// The market.
+    pub market: Pubkey,
+    /// Its ledger.
+    pub ledger: Pubkey,
+    /// Where its prices are.
+    pub price_account: Pubkey,
+    /// What it was created with.
+    pub args: CreateMarketArgs,
+}
+
+/// The owner of a margin account and of the tokens to put into it.
+pub struct Trader {
+    /// Signs.
+    pub owner: Keypair,
+    /// Number of the margin account.
+    pub sub_id: u16,
+    /// The margin account.
+    pub account: Pubkey,
+    /// Token account.
+    pub tokens: Pubkey,
+}
+
+/// Address of a market's ledger.
+pub fn ledger_address(market: &Pubkey) -> Pubkey {
+    Pubkey::find_program_address(&[seeds::LEDGER, market.as_ref()], &estuary::ID).0
+}
+
+/// A price as a mantissa at [`EXPONENT`].
+pub fn mantissa(dollars: f64) -> u64 {
+    (dollars * 1e8).round() as u64
+}
+
+/// Scenario parameters as the program takes them.
+pub fn scenario_args(parameters: &ScenarioParameters) -> ScenarioArgs {
+    ScenarioArgs {
+        spot_range_ppm: parameters.spot_range_ppm,
+        node_ppm: parameters.node_ppm,
+        tail_multiple_ppm: parameters.tail_multiple_ppm,
+        tail_weight_ppm: parameters.tail_weight_ppm,
+        fall_limit_ppm: parameters.fall_limit_ppm,
+        vol_up_ppm: parameters.vol_up_ppm,
+        vol_down_ppm: parameters.vol_down_ppm,
+        vol_power_short_ppm: parameters.vol_power_short_ppm,
+        vol_power_long_ppm: parameters.vol_power_long_ppm,
+    }
+}
+
+fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> CreateMarketArgs {
+    let mut padded = [0; 16];
+    padded[..symbol.len()].copy_from_slice(symbol.as_bytes());
+    let mut feed_id = [0xfe; 32];
+    feed_id[..16].copy_from_slice(&padded);
+    CreateMarketArgs {
+        symbol: padded,
+        feed_id,
+        price_program: pyth_solana_receiver_sdk::ID,
+        price_exponent: EXPONENT,
+        lot_size,
+        max_price_age_seconds: 60,
+        max_confidence_ppm: 20_000,
+        band_spot_ppm: 30_000,
+        band_vega_ppm: 100_000,
+        parameters: scenario_args(parameters),
+    }
+}
+
+/// Bitcoin, in lots of 0.001.
+pub fn btc_args() -> CreateMarketArgs {
+    market_args("BTC", 1_000_000, &ScenarioParameters::BTC)
+}
+
+/// Solana, in lots of 0.1.
+pub fn sol_args() -> CreateMarketArgs {
+    market_args("SOL", 100_000_000, &ScenarioParameters::SOL)
+}
+
+/// A flat smile.
+pub fn flat_slice(time: i64, atm_vol_ppb: u64) -> SurfaceSlice {
+    SurfaceSlice {
+        time,
+        atm_vol_ppb,
+        rho_ppb: 0,
+        phi_ppb: 0,
+        basis_rate_ppb: 0,
+    }
+}
+
+/// The perp, a future per expiry, and calls and puts at every strike of every expiry.
+pub fn usual_series(price: f64) -> Vec<SeriesArgs> {
+    let args = |kind, expiry, strike| SeriesArgs {
+        kind,
+        expiry,
+        strike,
+    };
+    let mut series = vec![args(SeriesKind::Perp, NO_EXPIRY, 0)];
+    for expiry in 0..EXPIRY_DAYS.len() as u8 {
+        series.push(args(SeriesKind::Future, expiry, 0));
+        for percent in STRIKE_PERCENT {
+            let strike = mantissa(price) / 100 * percent;
+            series.push(args(SeriesKind::Call, expiry, strike));
+            series.push(args(SeriesKind::Put, expiry, strike));
+        }
+    }
+    series
+}
+
+impl House {
+    /// A house that has not been built: keys and addresses only.
+    pub fn planned(world: &mut World, id: u16) -> Self {
+        let authority = world.keypair();
+        world.fund(&authority.pubkey());
+        let mint = world.place(token::mint(6));
+        let (clearinghouse, _) =
+            Pubkey::find_program_address(&[seeds::CLEARINGHOUSE, &id.to_le_bytes()], &estuary::ID);
+        let mut house = Self {
+            id,
+            clearinghouse,
+            authority,
+            mint,
+            bank: Pubkey::default(),
+            vault: Pubkey::default(),
+        };
+        house.use_mint(mint);
+        house
+    }
+
+    /// Turns to the bank of another token.
+    pub fn use_mint(&mut self, mint: Pubkey) {
+        let bank_seeds = [seeds::BANK, self.clearinghouse.as_ref(), mint.as_ref()];
+        let (bank, _) = Pubkey::find_program_address(&bank_seeds, &estuary::ID);
+        let (vault, _) = Pubkey::find_program_address(&[seeds::VAULT, bank.as_ref()], &estuary::ID);
+        (self.mint, self.bank, self.vault) = (mint, bank, vault);
+    }
+
+    /// Creates the clearinghouse and its bank.
+    pub fn build(world: &mut World, id: u16) -> Self {
+        let house = Self::planned(world, id);
+        let steps = [ix::create_clearinghouse(&house), ix::add_bank(&house)];
+        world.send_all(&steps, &[&house.authority]).ok();
+        house
+    }
+
+    /// Address of the market of a feed.
+    pub fn market_address(&self, feed_id: &[u8; 32]) -> Pubkey {
+        let market_seeds = [seeds::MARKET, self.clearinghouse.as_ref(), feed_id.as_ref()];
+        Pubkey::find_program_address(&market_seeds, &estuary::ID).0
+    }
+
+    /// Creates a market without series, and its price.
+    pub fn create_market(
+        &self,
+        world: &mut World,
+        args: &CreateMarketArgs,
+        price: f64,
+    ) -> Underlying {
+        let create = ix::create_market(self, args);
+        world.send(create, &[&self.authority]).ok();
+        let market = self.market_address(&args.feed_id);
+        let underlying = Underlying {
+            index: world.market(&market).header.index,
+            market,
+            ledger: ledger_address(&market),
+            price_account: world.address(),
+            args: args.clone(),
+        };
+        world.set_price(&underlying, price);
+        underlying
+    }
+
+    /// Gives a market the usual expiries and series.
+    pub fn list_usual_series(&self, world: &mut World, market: &Underlying, price: f64) {
+        let slices = EXPIRY_DAYS.map(|days| flat_slice(world.now() + days * DAY, VOL_PPB));
+        let series = usual_series(price);
+        let capacity = u16::try_from(series.len()).expect("a capacity");
+        let extend = ix::extend_market(self, &market.market, capacity);
+        let post = ix::post_surface(self, &market.market, &slices);
+        world.send_all(&[extend, post], &[&self.authority]).ok();
+        for chunk in series.chunks(SERIES_PER_LISTING) {
+            let list = ix::list_series(self, &market.market, chunk);
+            world.send(list, &[&self.authority]).ok();
+        }
+    }
+
+    /// A trader that has not opened the account yet.
+    pub fn newcomer(&self, world: &mut World, tokens: u64) -> Trader {
+        let owner = world.keypair();
+        world.fund(&owner.pubkey());
+        let tokens = world.place(token::token_account(self.mint, owner.pubkey(), tokens));
+        Trader {
+            account: self.margin_address(&owner.pubkey(), 0),
+            owner,
+            sub_id: 0,
+            tokens,
+        }
+    }
+
+    /// Address of a margin account.
+    pub fn margin_address(&self, owner: &Pubkey, sub_id: u16) -> Pubkey {
+        let sub_id = sub_id.to_le_bytes();
+        let margin_seeds = [
+            seeds::MARGIN,
+            self.clearinghouse.as_ref(),
+            owner.as_ref(),
+            &sub_id,
+        ];
+        Pubkey::find_program_address(&margin_seeds, &estuary::ID).0
+    }
+
+    /// A trader with an account, who has deposited `deposit` and holds ten times as much outside.
+    pub fn trader(&self, world: &mut World, deposit: u64) -> Trader {
+        let trader = self.newcomer(world, deposit.saturating_mul(11));
+        let mut steps = vec![ix::open_account(self, &trader)];
+        if deposit > 0 {
+            steps.push(ix::deposit(self, &trader, deposit));
+        }
+        world.send_all(&steps, &[&trader.owner]).ok();
+        trader
+    }
+}
+
+impl Underlying {
+    /// A good price of this market.
+    pub fn feed(&self, price: f64, publish_time: i64) -> Feed {
+        Feed::good(
+            self.args.feed_id,
+            mantissa(price),
+            self.args.price_exponent,
+            publish_time,
+        )
+    }
+}
+
+impl World {
+    /// A world with one clearinghouse.
+    pub fn with_house() -> (Self, House) {
+        let mut world = Self::new();
+        let house = House::build(&mut world, 1);
+        (world, house)
+    }
+
+    /// A world with one clearinghouse and two markets with the usual series: BTC and SOL.
+    pub fn with_markets() -> (Self, House, [Underlying; 2]) {
+        let (mut world, house) = Self::with_house();
+        let markets = [(btc_args(), BTC_PRICE), (sol_args(), SOL_PRICE)];
+        let markets = markets.map(|(args, price)| {
+            let market = house.create_market(&mut world, &args, price);
+            house.list_usual_series(&mut world, &market, price);
+            market
+        });
+        (world, house, markets)
+    }
+
+    /// Publishes a good price now.
+    pub fn set_price(&mut self, market: &Underlying, price: f64) {
+        let feed = market.feed(price, self.now());
+        self.put_feed(market.price_account, &feed);
+    }
+
+    /// A trader's margin account.
+    pub fn account(&self, trader: &Trader) -> MarginAccount {
+        self.read(&trader.account)
+    }
+
+    /// A trader's cash, micro-units.
+    pub fn cash(&self, trader: &Trader) -> i64 {
+        self.account(trader).cash()
+    }
+}

@@ -1,0 +1,235 @@
+//! The SVM, closed: [`World::send`] is the only way in, and it audits.
+
+use crate::audit::{read, read_market, Books, MarketCopy};
+use crate::{elf, token, Feed, Outcome};
+use anchor_lang::prelude::{Clock, Pubkey};
+use anchor_lang::solana_program::instruction::Instruction;
+use bytemuck::AnyBitPattern;
+use estuary::state::StateAccount;
+use litesvm::LiteSVM;
+use solana_account::{Account, AccountSharedData, ReadableAccount};
+use solana_compute_budget::compute_budget::ComputeBudget;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use solana_transaction::Transaction;
+use std::collections::HashMap;
+
+/// When every world begins: 9 October 2025.
+pub const START: i64 = 1_760_000_000;
+/// Most compute units a transaction can ask for.
+const COMPUTE_UNITS: u64 = 1_400_000;
+/// Most bytes of a transaction.
+const PACKET: usize = 1_232;
+
+/// An SVM that runs the program, and what the audit has to remember.
+pub struct World {
+    svm: LiteSVM,
+    payer: Keypair,
+    keys: u64,
+    gifts: HashMap<Pubkey, u64>,
+    publish_times: HashMap<Pubkey, i64>,
+}
+
+impl World {
+    /// An SVM with the program's ELF and nothing else, at [`START`].
+    pub fn new() -> Self {
+        let budget = ComputeBudget {
+            compute_unit_limit: COMPUTE_UNITS,
+            ..ComputeBudget::new_with_defaults(false)
+        };
+        // Without a history the same transaction may be sent twice.
+        let mut svm = LiteSVM::new()
+            .with_compute_budget(budget)
+            .with_transaction_history(0);
+        svm.add_program_from_file(estuary::ID, elf::path("estuary.so"))
+            .expect("an ELF that loads");
+        let mut world = Self {
+            svm,
+            payer: Keypair::new_from_array([0xee; 32]),
+            keys: 0,
+            gifts: HashMap::new(),
+            publish_times: HashMap::new(),
+        };
+        world.fund(&world.payer.pubkey());
+        world.set_time(START);
+        world
+    }
+
+    // Sending
+
+    /// Runs one instruction; see [`World::send_all`].
+    pub fn send(&mut self, instruction: Instruction, signers: &[&Keypair]) -> Outcome {
+        self.send_all(&[instruction], signers)
+    }
+
+    /// Runs instructions in one transaction. Whatever becomes of it, all identities are checked; if it fails, no account
+    /// may have changed but for the fee.
+    ///
+    /// Of the keys given those sign that the instructions want as signers.
+    pub fn send_all(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Outcome {
+        let before = self.accounts().clone();
+        let payer = self.payer.pubkey();
+        let mut transaction = Transaction::new_with_payer(instructions, Some(&payer));
+        let wanted = &transaction.message.account_keys
+            [..usize::from(transaction.message.header.num_required_signatures)];
+        let signing: Vec<&Keypair> = std::iter::once(&self.payer)
+            .chain(signers.iter().copied())
+            .filter(|key| wanted.contains(&key.pubkey()))
+            .collect();
+        transaction.sign(&signing, self.svm.latest_blockhash());
+        let size = 1 + 64 * transaction.signatures.len() + transaction.message_data().len();
+        assert!(size <= PACKET, "the transaction has {size} bytes");
+        let result = self.svm.send_transaction(transaction);
+        if result.is_err() {
+            self.assert_unchanged(&before);
+        }
+        self.audit();
+        Outcome(result)
+    }
+
+    fn assert_unchanged(&self, before: &HashMap<Pubkey, AccountSharedData>) {
+        let payer = self.payer.pubkey();
+        let after = self.accounts();
+        assert_eq!(before.len(), after.len(), "accounts after a failure");
+        for (key, account) in before.iter().filter(|(key, _)| **key != payer) {
+            assert!(
+                after.get(key) == Some(account),
+                "{key} changed in a failure"
+            );
+        }
+    }
+
+    /// Checks the identities, and that no ledger went back in time.
+    fn audit(&mut self) {
+        let books = Books::read(self.accounts());
+        books.check(&self.gifts);
+        for (market, time) in books.publish_times() {
+            let last = self.publish_times.insert(market, time);
+            assert!(
+                last <= Some(time),
+                "the ledger of {market} went back in time"
+            );
+        }
+    }
+
+    // The world outside the program
+
+    /// The clock, unix seconds.
+    pub fn now(&self) -> i64 {
+        self.svm.get_sysvar::<Clock>().unix_timestamp
+    }
+
+    /// Sets the clock.
+    pub fn set_time(&mut self, unix_timestamp: i64) {
+        let clock = self.svm.get_sysvar::<Clock>();
+        self.svm.set_sysvar(&Clock {
+            unix_timestamp,
+            ..clock
+        });
+    }
+
+    /// Moves the clock forward.
+    pub fn pass(&mut self, seconds: i64) {
+        self.set_time(self.now() + seconds);
+    }
+
+    /// A key pair that no one else has; the same ones in every run.
+    pub fn keypair(&mut self) -> Keypair {
+        self.keys += 1;
+        let mut secret = [0x11; 32];
+        secret[..8].copy_from_slice(&self.keys.to_le_bytes());
+        Keypair::new_from_array(secret)
+    }
+
+    /// An address that no one else has.
+    pub fn address(&mut self) -> Pubkey {
+        self.keypair().pubkey()
+    }
+
+    /// Gives an account lamports.
+    pub fn fund(&mut self, key: &Pubkey) {
+        self.svm
+            .airdrop(key, token::RICH * 100)
+            .expect("an airdrop");
+    }
+
+    /// Writes an account that does not belong to the program, at a new address.
+    pub fn place(&mut self, account: Account) -> Pubkey {
+        let key = self.address();
+        self.put(key, account);
+        key
+    }
+
+    /// Writes an account that does not belong to the program.
+    pub fn put(&mut self, key: Pubkey, account: Account) {
+        assert_ne!(
+            account.owner,
+            estuary::ID,
+            "use `forge` for the program's accounts"
+        );
+        self.svm.set_account(key, account).expect("an account");
+    }
+
+    /// Writes a price account.
+    pub fn put_feed(&mut self, key: Pubkey, feed: &Feed) {
+        self.put(key, feed.account());
+    }
+
+    /// Sends tokens to a vault without the program's knowledge.
+    pub fn give(&mut self, vault: &Pubkey, amount: u64) {
+        let mut account = self.raw(vault);
+        let after = token::amount(&account.data) + amount;
+        account.data[64..72].copy_from_slice(&after.to_le_bytes());
+        *self.gifts.entry(*vault).or_default() += amount;
+        self.put(*vault, account);
+    }
+
+    /// A copy of an account of the program at a new address, with its bytes changed: what an attacker could never make
+    /// and the program has to refuse even so, or a state that would take too long to reach.
+    pub fn forge(&mut self, original: &Pubkey, change: impl FnOnce(&mut Account)) -> Pubkey {
+        let copy = self.address();
+        let account = self.raw(original);
+        self.svm.set_account(copy, account).expect("an account");
+        self.corrupt(&copy, change);
+        copy
+    }
+
+    /// Changes an account's bytes in place.
+    pub fn corrupt(&mut self, key: &Pubkey, change: impl FnOnce(&mut Account)) {
+        let mut account = self.raw(key);
+        change(&mut account);
+        self.svm.set_account(*key, account).expect("an account");
+    }
+
+    // Reading
+
+    fn accounts(&self) -> &HashMap<Pubkey, AccountSharedData> {
+        &self.svm.accounts_db().inner
+    }
+
+    /// An account as it is.
+    pub fn raw(&self, key: &Pubkey) -> Account {
+        self.svm.get_account(key).expect("an account there")
+    }
+
+    /// An account of the program.
+    pub fn read<T: StateAccount + AnyBitPattern>(&self, key: &Pubkey) -> T {
+        read(self.accounts()[key].data()).expect("an account of that type")
+    }
+
+    /// A market of the program.
+    pub fn market(&self, key: &Pubkey) -> MarketCopy {
+        read_market(self.accounts()[key].data()).expect("a market")
+    }
+
+    /// The amount in a token account.
+    pub fn tokens(&self, key: &Pubkey) -> u64 {
+        token::amount(self.accounts()[key].data())
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
