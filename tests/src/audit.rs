@@ -7,7 +7,7 @@ use estuary::state::{
     Bank, Clearinghouse, MarginAccount, Market, MarketLedger, Position, Series, StateAccount,
 };
 use solana_account::{AccountSharedData, ReadableAccount};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A market with its whole table.
 pub struct MarketCopy {
@@ -43,15 +43,15 @@ pub fn read_market(data: &[u8]) -> Option<MarketCopy> {
 }
 
 impl Books {
-    /// Copies the program's accounts out of all accounts there are.
+    /// Copies the program's accounts out of all accounts there are, but for the forged ones.
     ///
     /// # Panics
     /// When an account of the program is of no known type, or a bank has no vault.
-    pub fn read(all: &HashMap<Pubkey, AccountSharedData>) -> Self {
+    pub fn read(all: &HashMap<Pubkey, AccountSharedData>, forged: &HashSet<Pubkey>) -> Self {
         let mut books = Self::default();
         let ours = all
             .iter()
-            .filter(|(_, account)| *account.owner() == estuary::ID);
+            .filter(|(key, account)| *account.owner() == estuary::ID && !forged.contains(*key));
         for (key, account) in ours {
             let data = account.data();
             if let Some(account) = read::<MarginAccount>(data) {
