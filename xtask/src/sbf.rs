@@ -320,6 +320,8 @@ const CODE_FLAGS: &[&str] = &[
 /// What the linker is told.
 const LINK_FLAGS: &[&str] = &[
     "-Clink-arg=--arch=v3",
+    // It would put the wide build in the shipped one's place.
+    "-Clink-arg=--deploy=false",
     // Builtins that LLVM calls only after the linker has dropped what nobody exports.
     concat!(
         "-Clink-arg=--export=__multi3,__adddf3,__subdf3,__negdf2,__muldf3,__divdf3,",
