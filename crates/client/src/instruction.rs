@@ -1,0 +1,182 @@
+//! Instructions as a well-behaved client builds them.
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_lang::{system_program, InstructionData, ToAccountMetas};
+use anchor_spl::token;
+use estuary::instructions::{CreateMarketArgs, SeriesArgs, SurfaceSlice};
+use estuary::{accounts, instruction};
+
+use crate::address::{ledger, House};
+
+/// A margin account and the token account that its owner pays from and is paid to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trader {
+    /// Who signs.
+    pub owner: Pubkey,
+    /// Number of the margin account among the owner's.
+    pub sub_id: u16,
+    /// The owner's account of the settlement token.
+    pub tokens: Pubkey,
+}
+
+/// A market with the price account that an instruction is to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricedMarket {
+    /// The market.
+    pub market: Pubkey,
+    /// The price update of its feed.
+    pub price: Pubkey,
+}
+
+/// What an instruction does with the ledgers of its markets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ledgers {
+    /// Reads them.
+    Read,
+    /// Records prices and open interest in them.
+    Write,
+}
+
+/// The remaining accounts over markets, which have to ascend by the markets' index.
+pub fn market_accounts(markets: &[PricedMarket], ledgers: Ledgers) -> Vec<AccountMeta> {
+    let group = |market: &PricedMarket| {
+        let ledger = AccountMeta {
+            pubkey: ledger(&market.market),
+            is_signer: false,
+            is_writable: ledgers == Ledgers::Write,
+        };
+        [
+            AccountMeta::new_readonly(market.market, false),
+            ledger,
+            AccountMeta::new_readonly(market.price, false),
+        ]
+    };
+    markets.iter().flat_map(group).collect()
+}
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction {
+        program_id: estuary::ID,
+        accounts: accounts.to_account_metas(None),
+        data: data.data(),
+    }
+}
+
+impl House {
+    /// Creates the clearinghouse.
+    pub fn create_clearinghouse(&self) -> Instruction {
+        let accounts = accounts::CreateClearinghouse {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            settlement_mint: self.mint,
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::CreateClearinghouse { id: self.id })
+    }
+
+    /// Adds the bank of the settlement token.
+    pub fn add_bank(&self) -> Instruction {
+        let accounts = accounts::AddBank {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            mint: self.mint,
+            bank: self.bank,
+            vault: self.vault,
+            token_program: token::ID,
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::AddBank {})
+    }
+
+    /// Creates a market and its ledger.
+    pub fn create_market(&self, args: CreateMarketArgs) -> Instruction {
+        let market = self.market(&args.feed_id);
+        let accounts = accounts::CreateMarket {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+            ledger: ledger(&market),
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::CreateMarket { args })
+    }
+
+    /// Makes room for series; repeat until the target is reached.
+    pub fn extend_market(&self, market: Pubkey, target_capacity: u16) -> Instruction {
+        let accounts = accounts::ExtendMarket {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::ExtendMarket { target_capacity })
+    }
+
+    /// Lists series.
+    pub fn list_series(&self, market: Pubkey, series: Vec<SeriesArgs>) -> Instruction {
+        let accounts = accounts::ListSeries {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+        };
+        build(accounts, instruction::ListSeries { series })
+    }
+
+    /// Posts a surface.
+    pub fn post_surface(&self, market: Pubkey, slices: Vec<SurfaceSlice>) -> Instruction {
+        let accounts = accounts::PostSurface {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+        };
+        build(accounts, instruction::PostSurface { slices })
+    }
+
+    /// Opens a margin account that `payer` pays for.
+    pub fn open_account(&self, payer: Pubkey, owner: Pubkey, sub_id: u16) -> Instruction {
+        let accounts = accounts::OpenAccount {
+            payer,
+            owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&owner, sub_id),
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::OpenAccount { sub_id })
+    }
+
+    /// Deposits `amount` base units from the trader's token account.
+    pub fn deposit(&self, trader: &Trader, amount: u64) -> Instruction {
+        let accounts = accounts::Deposit {
+            depositor: trader.owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&trader.owner, trader.sub_id),
+            bank: self.bank,
+            mint: self.mint,
+            vault: self.vault,
+            source: trader.tokens,
+            token_program: token::ID,
+        };
+        build(accounts, instruction::Deposit { amount })
+    }
+
+    /// Withdraws `amount` base units to the trader's token account; `markets` are those the account
+    /// has positions in, ascending.
+    pub fn withdraw(&self, trader: &Trader, amount: u64, markets: &[PricedMarket]) -> Instruction {
+        let accounts = accounts::Withdraw {
+            owner: trader.owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&trader.owner, trader.sub_id),
+            bank: self.bank,
+            mint: self.mint,
+            vault: self.vault,
+            destination: trader.tokens,
+            token_program: token::ID,
+        };
+        let mut instruction = build(accounts, instruction::Withdraw { amount });
+        instruction
+            .accounts
+            .extend(market_accounts(markets, Ledgers::Read));
+        instruction
+    }
+}
