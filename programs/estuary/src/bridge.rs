@@ -336,7 +336,10 @@ pub fn assess(
     now: i64,
 ) -> Result<MarginReport> {
     let mut totals = AccountTotals::with_cash(Money(account.cash()));
-    if let Some(mut engine) = Engine::new(markets, account.open_positions().len())? {
+    // Memory is taken once and never given back, so for the fullest market and not for all of them together.
+    let in_market = |market: &MarketData<'_>| positions_in(account, market.header.index).len();
+    let most_series = markets.iter().map(in_market).max().unwrap_or_default();
+    if let Some(mut engine) = Engine::new(markets, most_series)? {
         for market in markets {
             engine.enter(market)?;
             let positions = positions_in(account, market.header.index);
