@@ -4,6 +4,7 @@
 //! There is no way to send an instruction without the checks: the SVM is private to [`world`].
 
 pub mod audit;
+pub mod books;
 pub mod elf;
 pub mod ix;
 pub mod outcome;
@@ -13,6 +14,7 @@ pub mod tamper;
 pub mod token;
 pub mod world;
 
+pub use books::Holding;
 pub use outcome::Outcome;
 pub use price::Feed;
 pub use setup::{House, Trader, Underlying};

@@ -56,6 +56,8 @@ pub struct Underlying {
     pub ledger: Pubkey,
     /// Where its prices are.
     pub price_account: Pubkey,
+    /// Mantissa of the price it was created at.
+    pub listed_price: u64,
     /// What it was created with.
     pub args: CreateMarketArgs,
 }
@@ -213,6 +215,7 @@ impl House {
             market,
             ledger: ledger_address(&market),
             price_account: world.address(),
+            listed_price: mantissa(price),
             args: args.clone(),
         };
         world.set_price(&underlying, price);
