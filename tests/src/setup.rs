@@ -3,12 +3,13 @@
 use crate::{ix, token, Feed, World};
 use anchor_lang::prelude::Pubkey;
 use estuary::instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice};
-use estuary::seeds;
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::{MarginAccount, SeriesKind};
+use estuary_client::address;
 use estuary_risk::scenario::ScenarioParameters;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use std::ops::Deref;
 
 /// One unit of the settlement token.
 pub const USD: u64 = 1_000_000;
@@ -29,20 +30,20 @@ pub const VOL_PPB: u64 = 600_000_000;
 /// Series listed by one instruction, so that it fits a packet.
 const SERIES_PER_LISTING: usize = 60;
 
-/// A clearinghouse, its bank and its authority.
+/// A clearinghouse, its bank and its authority. The addresses are the client's.
 pub struct House {
-    /// Number of the clearinghouse.
-    pub id: u16,
-    /// Its address.
-    pub clearinghouse: Pubkey,
+    /// Where everything is.
+    pub addresses: estuary_client::House,
     /// Who governs it.
     pub authority: Keypair,
-    /// The settlement token.
-    pub mint: Pubkey,
-    /// Bank of the settlement token.
-    pub bank: Pubkey,
-    /// The bank's vault.
-    pub vault: Pubkey,
+}
+
+impl Deref for House {
+    type Target = estuary_client::House;
+
+    fn deref(&self) -> &Self::Target {
+        &self.addresses
+    }
 }
 
 /// A market, its ledger and the account that its prices come in.
@@ -72,11 +73,6 @@ pub struct Trader {
     pub account: Pubkey,
     /// Token account.
     pub tokens: Pubkey,
-}
-
-/// Address of a market's ledger.
-pub fn ledger_address(market: &Pubkey) -> Pubkey {
-    Pubkey::find_program_address(&[seeds::LEDGER, market.as_ref()], &estuary::ID).0
 }
 
 /// A price as a mantissa at [`EXPONENT`].
@@ -164,26 +160,15 @@ impl House {
         let authority = world.keypair();
         world.fund(&authority.pubkey());
         let mint = world.place(token::mint(6));
-        let (clearinghouse, _) =
-            Pubkey::find_program_address(&[seeds::CLEARINGHOUSE, &id.to_le_bytes()], &estuary::ID);
-        let mut house = Self {
-            id,
-            clearinghouse,
+        Self {
+            addresses: estuary_client::House::new(id, authority.pubkey(), mint),
             authority,
-            mint,
-            bank: Pubkey::default(),
-            vault: Pubkey::default(),
-        };
-        house.use_mint(mint);
-        house
+        }
     }
 
     /// Turns to the bank of another token.
     pub fn use_mint(&mut self, mint: Pubkey) {
-        let bank_seeds = [seeds::BANK, self.clearinghouse.as_ref(), mint.as_ref()];
-        let (bank, _) = Pubkey::find_program_address(&bank_seeds, &estuary::ID);
-        let (vault, _) = Pubkey::find_program_address(&[seeds::VAULT, bank.as_ref()], &estuary::ID);
-        (self.mint, self.bank, self.vault) = (mint, bank, vault);
+        self.addresses = estuary_client::House::new(self.id, self.authority.pubkey(), mint);
     }
 
     /// Creates the clearinghouse and its bank.
@@ -192,12 +177,6 @@ impl House {
         let steps = [ix::create_clearinghouse(&house), ix::add_bank(&house)];
         world.send_all(&steps, &[&house.authority]).ok();
         house
-    }
-
-    /// Address of the market of a feed.
-    pub fn market_address(&self, feed_id: &[u8; 32]) -> Pubkey {
-        let market_seeds = [seeds::MARKET, self.clearinghouse.as_ref(), feed_id.as_ref()];
-        Pubkey::find_program_address(&market_seeds, &estuary::ID).0
     }
 
     /// Creates a market without series, and its price.
@@ -209,11 +188,11 @@ impl House {
     ) -> Underlying {
         let create = ix::create_market(self, args);
         world.send(create, &[&self.authority]).ok();
-        let market = self.market_address(&args.feed_id);
+        let market = self.market(&args.feed_id);
         let underlying = Underlying {
             index: world.market(&market).header.index,
             market,
-            ledger: ledger_address(&market),
+            ledger: address::ledger(&market),
             price_account: world.address(),
             listed_price: mantissa(price),
             args: args.clone(),
@@ -242,23 +221,11 @@ impl House {
         world.fund(&owner.pubkey());
         let tokens = world.place(token::token_account(self.mint, owner.pubkey(), tokens));
         Trader {
-            account: self.margin_address(&owner.pubkey(), 0),
+            account: self.margin_account(&owner.pubkey(), 0),
             owner,
             sub_id: 0,
             tokens,
         }
-    }
-
-    /// Address of a margin account.
-    pub fn margin_address(&self, owner: &Pubkey, sub_id: u16) -> Pubkey {
-        let sub_id = sub_id.to_le_bytes();
-        let margin_seeds = [
-            seeds::MARGIN,
-            self.clearinghouse.as_ref(),
-            owner.as_ref(),
-            &sub_id,
-        ];
-        Pubkey::find_program_address(&margin_seeds, &estuary::ID).0
     }
 
     /// A trader with an account, who has deposited `deposit` and holds ten times as much outside.

@@ -151,7 +151,7 @@ fn an_owner_opens_accounts_by_number() {
     let mut trader = house.newcomer(&mut world, 0);
     for sub_id in [0, 1, u16::MAX] {
         trader.sub_id = sub_id;
-        trader.account = house.margin_address(&trader.owner.pubkey(), sub_id);
+        trader.account = house.margin_account(&trader.owner.pubkey(), sub_id);
         let open = ix::open_account(&house, &trader);
         world.send(open, &[&trader.owner]).ok();
         let account = world.account(&trader);

@@ -266,7 +266,8 @@ fn withdraw_refuses_bad_accounts() {
     world
         .send(neighbours, &[&neighbour.owner])
         .refused(EstuaryError::NotTheOwner);
-    let foreign = ix::withdraw(&house, &foreigner, 1, &[]);
+    let foreign = ix::withdraw(&other, &foreigner, 1, &[])
+        .replacing(&other.clearinghouse, &house.clearinghouse);
     world
         .send(foreign, &[&foreigner.owner])
         .refused(EstuaryError::AccountOfAnotherClearinghouse);

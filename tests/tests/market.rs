@@ -2,7 +2,8 @@
 
 use estuary::instructions::{CreateMarketArgs, ScenarioArgs};
 use estuary::state::{MarketLedger, MarketRef, MAX_MARKETS, MAX_SERIES};
-use estuary_tests::setup::{btc_args, ledger_address, sol_args, BTC_PRICE};
+use estuary_client::address;
+use estuary_tests::setup::{btc_args, sol_args, BTC_PRICE};
 use estuary_tests::{ix, ErrorCode, EstuaryError as E, House, Signer, Tamper, World};
 
 #[test]
@@ -157,7 +158,7 @@ fn create_market_refuses_bad_accounts() {
     let (mut world, house) = World::with_house();
     let args = btc_args();
     let good = ix::create_market(&house, &args);
-    let market = house.market_address(&args.feed_id);
+    let market = house.market(&args.feed_id);
     let stranger = world.keypair();
     world.fund(&stranger.pubkey());
     let authority = house.authority.pubkey();
@@ -170,7 +171,7 @@ fn create_market_refuses_bad_accounts() {
     world
         .send(good.clone().unsigned(&authority), &[])
         .refused_by_anchor(ErrorCode::AccountNotSigner);
-    for derived in [market, ledger_address(&market)] {
+    for derived in [market, address::ledger(&market)] {
         world
             .send(
                 good.clone().replacing(&derived, &stranger.pubkey()),

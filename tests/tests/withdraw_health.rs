@@ -123,7 +123,7 @@ fn other_accounts_of_the_owner_do_not_count() {
     second.owner = long.owner.insecure_clone();
     second.tokens = long.tokens;
     second.sub_id = 1;
-    second.account = house.margin_address(&estuary_tests::Signer::pubkey(&long.owner), 1);
+    second.account = house.margin_account(&estuary_tests::Signer::pubkey(&long.owner), 1);
     let steps = [
         ix::open_account(&house, &second),
         ix::deposit(&house, &second, CASH),
