@@ -4,7 +4,9 @@
 //! There is no way to send an instruction without the checks: the SVM is private to [`world`].
 
 pub mod audit;
+pub mod bench_book;
 pub mod books;
+pub mod compute_units;
 pub mod elf;
 pub mod ix;
 pub mod outcome;

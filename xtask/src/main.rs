@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, checks, tests and measures the project.
 
+mod bench;
 mod check;
 mod demo;
 mod process;
@@ -36,6 +37,12 @@ enum Task {
     Check,
     /// Build the ELFs and run every test; the last line is the count over all suites
     Test,
+    /// Measure compute units and write docs/COMPUTE_UNITS.md and docs/compute_units.json
+    Bench {
+        /// Write nothing; fail when a figure rose by more than 2%
+        #[arg(long)]
+        check: bool,
+    },
     /// Build the program and replay prices through it in an embedded SVM
     Demo {
         /// For the demo, e.g. --prices FILE; `cargo xtask demo -- --help` lists them
@@ -84,6 +91,11 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Check => check::check(&root),
         Task::Test => test::test(&root),
+        Task::Bench { check: false } => bench::write(&root),
+        Task::Bench { check: true } => {
+            sbf::build(&root, sbf::ALL)?;
+            bench::check(&root)
+        }
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }
 }

@@ -54,6 +54,9 @@ pub const DIFFERENTIAL: Program = Program {
     elf: "estuary_differential.so",
 };
 
+/// Everything that the tests and the measurements run.
+pub const ALL: &[Program] = &[ESTUARY, ESTUARY_WIDE, DIFFERENTIAL];
+
 /// Why the tools of the route are not there.
 #[derive(Debug)]
 pub struct Unavailable(pub String);

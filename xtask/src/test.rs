@@ -1,7 +1,7 @@
 //! `cargo xtask test`: builds the ELFs once, runs every suite, and closes with one line for all of them.
 
 use crate::process::{host_cargo, step};
-use crate::{readme, sbf};
+use crate::{bench, readme, sbf};
 use anyhow::{bail, Context, Result};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -46,6 +46,9 @@ pub fn test(root: &Path) -> Result<()> {
     }
     let (mut tally, complete) = run_suites(&mut cargo)?;
     tally.add(readme::test(root, missing.is_none())?);
+    if missing.is_none() {
+        tally.add(compute_units(root));
+    }
     if let Some(reason) = &missing {
         step(format!(
             "left out, because they run the ELF: {}",
@@ -65,6 +68,23 @@ pub fn test(root: &Path) -> Result<()> {
         bail!("suites were left out; {ALLOW_NO_SBF}=1 accepts that");
     }
     Ok(())
+}
+
+/// The comparison with the committed table, as one test.
+fn compute_units(root: &Path) -> Tally {
+    match bench::check(root) {
+        Ok(()) => Tally {
+            passed: 1,
+            failed: 0,
+        },
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            Tally {
+                passed: 0,
+                failed: 1,
+            }
+        }
+    }
 }
 
 /// Runs cargo, passing its output on, and adds up what the suites report; whether it ended well.

@@ -7,6 +7,7 @@
 pub mod families;
 pub mod faults;
 pub mod random;
+pub mod range_bound;
 
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
@@ -30,6 +31,11 @@ pub enum Request {
         /// The operand that decides whether it faults.
         operand: u64,
     },
+    /// The certified range bound of one book, `count` times.
+    RangeBound {
+        /// How often.
+        count: u64,
+    },
 }
 
 impl Request {
@@ -42,6 +48,7 @@ impl Request {
                 count,
             } => (0, family, first, count),
             Self::Fault { fault, operand } => (1, fault, operand, 0),
+            Self::RangeBound { count } => (2, 0, count, 0),
         };
         let mut data = vec![kind, index];
         data.extend_from_slice(&word.to_le_bytes());
@@ -67,6 +74,7 @@ impl Request {
                 fault: *index,
                 operand: word,
             }),
+            2 => Some(Self::RangeBound { count: word }),
             _ => None,
         }
     }
@@ -86,6 +94,7 @@ impl Request {
                 let fault = faults::FAULTS.get(usize::from(fault))?;
                 Some((fault.run)(operand))
             }
+            Self::RangeBound { count } => Some(range_bound::bound(count)),
         }
     }
 }
