@@ -9,6 +9,14 @@
 //! ([`liquidation`]).
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::integer_division,
+        reason = "tests run with overflow checks and compare with plain arithmetic"
+    )
+)]
 
 extern crate alloc;
 #[cfg(test)]

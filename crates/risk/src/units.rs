@@ -251,7 +251,7 @@ mod tests {
         let lot = LotValue::new(Price(1 << 50), 0, 1_000_000_000).unwrap();
         assert_eq!(
             lot.money_down(1, 30).unwrap().0,
-            ((1i128 << 50) * 1_000_000 >> 30) as i64
+            (((1i128 << 50) * 1_000_000) >> 30) as i64
         );
     }
 
