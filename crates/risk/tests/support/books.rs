@@ -349,7 +349,7 @@ impl Book {
             at.extend([-2.0, 0.0, 2.0].map(|distance| kink * f64::exp(distance * s)));
         }
         at.retain(|multiple| (low..=high).contains(multiple));
-        at.sort_by(f64::total_cmp);
+        at.sort_unstable_by(f64::total_cmp);
         let losses: Vec<f64> = at.iter().map(|multiple| loss(*multiple)).collect();
         let best = (0..at.len())
             .max_by(|a, b| losses[*a].total_cmp(&losses[*b]))
