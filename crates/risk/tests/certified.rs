@@ -33,7 +33,7 @@ impl Looseness {
     fn print(&mut self, title: &str) {
         println!("{title}: books, median, p90, p99, largest");
         for (name, ratios) in &mut self.by_group {
-            ratios.sort_by(f64::total_cmp);
+            ratios.sort_unstable_by(f64::total_cmp);
             let at = |share| percentile(ratios, share);
             let count = ratios.len();
             println!(
@@ -116,7 +116,7 @@ fn volatility_between_the_levels_is_measured() {
             excess.push(worst / certified - 1.0);
         }
     }
-    excess.sort_by(f64::total_cmp);
+    excess.sort_unstable_by(f64::total_cmp);
     let above = excess.iter().filter(|e| **e > 0.01).count();
     println!(
         "loss at 13 volatilities over the certified loss: largest excess {:.2}%, {above} of {} books above 1%",
