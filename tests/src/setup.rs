@@ -110,6 +110,8 @@ fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> 
         max_confidence_ppm: 20_000,
         band_spot_ppm: 30_000,
         band_vega_ppm: 100_000,
+        liquidation_delta_ppm: 5_000,
+        liquidation_vega_ppm: 50_000,
         parameters: scenario_args(parameters),
     }
 }

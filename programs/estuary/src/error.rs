@@ -152,6 +152,12 @@ pub enum EstuaryError {
     /// The band as a fraction of vega is over one.
     #[msg("band_vega_ppm: it is over 1,000,000")]
     BandVegaInvalid,
+    /// The liquidation discount on delta is zero or over a tenth of spot.
+    #[msg("liquidation_delta_ppm: it is zero or over 100,000")]
+    LiquidationDeltaInvalid,
+    /// The liquidation discount on volatility is over one.
+    #[msg("liquidation_vega_ppm: it is over 1,000,000")]
+    LiquidationVegaInvalid,
     /// The spot range is refused.
     #[msg("spot_range: it is zero or not below fall_limit")]
     SpotRangeInvalid,

@@ -23,6 +23,8 @@ pub mod market_view;
 #[deny(missing_docs)]
 pub mod oracle;
 #[deny(missing_docs)]
+pub mod report;
+#[deny(missing_docs)]
 pub mod seeds;
 #[deny(missing_docs)]
 pub mod state;
@@ -30,6 +32,7 @@ pub mod state;
 use anchor_lang::prelude::*;
 pub use error::EstuaryError;
 use instructions::*;
+use report::ReportPage;
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
 
@@ -93,6 +96,27 @@ pub mod estuary {
     /// Deposits tokens; see [`Deposit::handle`].
     pub fn deposit<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Result<()> {
         Deposit::handle(ctx, amount)
+    }
+
+    /// Trades several legs at once between two accounts; see [`BlockTrade::handle`].
+    pub fn block_trade<'info>(
+        ctx: Context<'info, BlockTrade<'info>>,
+        legs: Vec<TradeLeg>,
+    ) -> Result<()> {
+        BlockTrade::handle(ctx, legs)
+    }
+
+    /// Returns a view of an account's margin; see [`MarginReport::handle`].
+    pub fn margin_report<'info>(
+        ctx: Context<'info, MarginReport<'info>>,
+        page: ReportPage,
+    ) -> Result<()> {
+        MarginReport::handle(ctx, page)
+    }
+
+    /// Takes positions of an account below its maintenance margin; see [`Liquidate::handle`].
+    pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
+        Liquidate::handle(ctx)
     }
 
     /// Withdraws tokens; see [`Withdraw::handle`].

@@ -14,15 +14,6 @@ use anchor_lang::prelude::*;
 /// Accounts of one market in the list.
 const ACCOUNTS_PER_MARKET: usize = 3;
 
-/// What the instruction does with ledgers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LedgerAccess {
-    /// Reads the last publish time.
-    Read,
-    /// Writes open interest and the publish time; the account has to be writable.
-    Write,
-}
-
 /// One market as an instruction sees it: borrowed for reading, with a checked price.
 pub struct MarketView<'info> {
     /// The market.
@@ -33,7 +24,8 @@ pub struct MarketView<'info> {
     pub price: CheckedPrice,
 }
 
-/// Loads the markets in `needed` and checks everything about their accounts.
+/// Loads the markets in `needed` and checks everything about their accounts. The ledgers of the markets in `written`
+/// have to be writable.
 ///
 /// # Errors
 /// One error per thing that can be wrong: see the groups "Remaining accounts" and "Prices" of [`EstuaryError`].
@@ -41,8 +33,8 @@ pub fn load_markets<'info>(
     remaining: &'info [AccountInfo<'info>],
     clearinghouse: &Pubkey,
     needed: MarketSet,
+    written: MarketSet,
     now: i64,
-    access: LedgerAccess,
 ) -> Result<Vec<MarketView<'info>>> {
     let count = usize::try_from(needed.len()).unwrap_or_default();
     let mut views = Vec::with_capacity(count);
@@ -54,8 +46,10 @@ pub fn load_markets<'info>(
                 error!(EstuaryError::MarketAccountMissing).with_values((index, remaining.len()))
             );
         };
-        let view = MarketView::load(market, ledger, price, clearinghouse, now, access)?;
+        let view = MarketView::load(market, ledger, price, clearinghouse, now)?;
         check_place(view.market.header.index, index, previous)?;
+        let writable = ledger.is_writable || !written.contains(index);
+        require!(writable, EstuaryError::LedgerNotWritable);
         previous = Some(index);
         views.push(view);
     }
@@ -91,7 +85,6 @@ impl<'info> MarketView<'info> {
         price: &'info AccountInfo<'info>,
         clearinghouse: &Pubkey,
         now: i64,
-        access: LedgerAccess,
     ) -> Result<Self> {
         let market_key = market.key;
         let market = MarketRef::load(market)?;
@@ -101,7 +94,7 @@ impl<'info> MarketView<'info> {
             *clearinghouse,
             EstuaryError::AccountOfAnotherClearinghouse
         );
-        let ledger = load_ledger(ledger, market_key, access)?;
+        let ledger = load_ledger(ledger, market_key)?;
         let limits = PriceLimits {
             exponent: header.price_exponent,
             max_age_seconds: header.max_price_age_seconds,
@@ -136,11 +129,10 @@ impl<'info> MarketView<'info> {
     }
 }
 
-/// Checks a ledger's owner, type, version, market and access.
+/// Checks a ledger's owner, type, version and market.
 fn load_ledger<'info>(
     account: &'info AccountInfo<'info>,
     market: &Pubkey,
-    access: LedgerAccess,
 ) -> Result<AccountLoader<'info, MarketLedger>> {
     require_keys_eq!(*account.owner, crate::ID, EstuaryError::LedgerAccountOwner);
     let ledger = AccountLoader::<MarketLedger>::try_from(account)
@@ -150,7 +142,5 @@ fn load_ledger<'info>(
         *market,
         EstuaryError::LedgerOfAnotherMarket
     );
-    let writable = access == LedgerAccess::Read || account.is_writable;
-    require!(writable, EstuaryError::LedgerNotWritable);
     Ok(ledger)
 }

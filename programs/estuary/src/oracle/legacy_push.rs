@@ -2,7 +2,7 @@
 
 use super::FeedPrice;
 use crate::error::EstuaryError;
-use anchor_lang::{prelude::*, solana_program::pubkey};
+use anchor_lang::prelude::*;
 use pyth_sdk_solana::state::{load_price_account, PriceStatus};
 
 /// The oracle program on mainnet.

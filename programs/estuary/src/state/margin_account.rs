@@ -24,7 +24,7 @@ const _: () = assert!(core::mem::size_of::<Balance>() == 16);
 
 /// A holding in one series.
 #[zero_copy]
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// Index of the market in the clearinghouse.
     pub market: u16,
@@ -66,6 +66,13 @@ impl MarketSet {
             .ok_or(EstuaryError::MarketUnknown)?;
         self.0 |= bit;
         Ok(())
+    }
+
+    /// Whether the set has a market.
+    #[must_use]
+    pub fn contains(self, market: u16) -> bool {
+        1u64.checked_shl(u32::from(market))
+            .is_some_and(|bit| self.0 & bit != 0)
     }
 
     /// The markets of either set.
@@ -193,6 +200,12 @@ impl MarginAccount {
     fn search(&self, market: u16, slot: u16) -> core::result::Result<usize, usize> {
         self.open_positions()
             .binary_search_by(|position| position.order(market, slot))
+    }
+
+    /// Whether the account has a position in a series, even one without lots.
+    #[must_use]
+    pub fn has_position(&self, market: u16, slot: u16) -> bool {
+        self.search(market, slot).is_ok()
     }
 
     /// Lots held in a series.

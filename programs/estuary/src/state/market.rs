@@ -124,6 +124,10 @@ pub struct Market {
     /// Trade price band: what an option's leg may be off mark besides, parts per million of its vega per 100% of
     /// volatility (10,000 is one volatility point).
     pub band_vega_ppm: u32,
+    /// What a liquidator earns: parts per million of spot per unit of absolute delta.
+    pub liquidation_delta_ppm: u32,
+    /// What a liquidator earns besides on an option: parts per million of its gain from the volatility-up shock.
+    pub liquidation_vega_ppm: u32,
     /// Scenario parameters as set.
     pub parameters: StoredParameters,
     /// The grid derived from them.
@@ -131,7 +135,7 @@ pub struct Market {
     /// Maturities.
     pub expiries: [Expiry; MAX_EXPIRIES],
     /// Room for later versions, zero.
-    pub reserved: [u8; 416],
+    pub reserved: [u8; 408],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);

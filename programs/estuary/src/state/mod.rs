@@ -37,6 +37,10 @@ pub const MAX_POSITIONS: usize = 64;
 /// Most positions of a margin account, raised for measurements.
 #[cfg(feature = "bench-wide-accounts")]
 pub const MAX_POSITIONS: usize = 128;
+/// Most positions that both accounts of a trade or a liquidation may have together, legs that open new ones included.
+pub const MAX_POSITIONS_PER_TRANSACTION: usize = 80;
+/// Most legs of a block trade.
+pub const MAX_LEGS: usize = 16;
 /// Exclusive bound on the sum of absolute lots of one account in one market, and on the lots of one leg.
 pub const MAX_LOTS_PER_MARKET: u64 = 1 << 32;
 

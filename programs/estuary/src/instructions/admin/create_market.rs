@@ -12,6 +12,8 @@ use anchor_lang::prelude::*;
 const PPM: u32 = 1_000_000;
 /// Oldest price a market may allow.
 const SECONDS_PER_DAY: u32 = 86_400;
+/// Largest liquidation discount on delta: a tenth of spot.
+const MAX_LIQUIDATION_DELTA: u32 = 100_000;
 /// Largest lot: a thousand units of the underlying.
 const MAX_LOT_SIZE: u64 = 1_000_000_000_000;
 
@@ -59,6 +61,10 @@ pub struct CreateMarketArgs {
     pub band_spot_ppm: u32,
     /// Trade price band as parts per million of an option's vega per 100% of volatility.
     pub band_vega_ppm: u32,
+    /// What a liquidator earns: parts per million of spot per unit of absolute delta.
+    pub liquidation_delta_ppm: u32,
+    /// What a liquidator earns besides on an option: parts per million of its gain from the volatility-up shock.
+    pub liquidation_vega_ppm: u32,
     /// Scenario parameters.
     pub parameters: ScenarioArgs,
 }
@@ -139,6 +145,18 @@ impl CreateMarketArgs {
         require_gt!(self.band_spot_ppm, 0, EstuaryError::BandSpotInvalid);
         require_gte!(PPM, self.band_spot_ppm, EstuaryError::BandSpotInvalid);
         require_gte!(PPM, self.band_vega_ppm, EstuaryError::BandVegaInvalid);
+        let delta = self.liquidation_delta_ppm;
+        require_gt!(delta, 0, EstuaryError::LiquidationDeltaInvalid);
+        require_gte!(
+            MAX_LIQUIDATION_DELTA,
+            delta,
+            EstuaryError::LiquidationDeltaInvalid
+        );
+        require_gte!(
+            PPM,
+            self.liquidation_vega_ppm,
+            EstuaryError::LiquidationVegaInvalid
+        );
         Ok(())
     }
 }
@@ -175,6 +193,8 @@ impl<'info> CreateMarket<'info> {
         market.max_confidence_ppm = args.max_confidence_ppm;
         market.band_spot_ppm = args.band_spot_ppm;
         market.band_vega_ppm = args.band_vega_ppm;
+        market.liquidation_delta_ppm = args.liquidation_delta_ppm;
+        market.liquidation_vega_ppm = args.liquidation_vega_ppm;
         market.parameters = parameters;
         market.grid = grid;
         let mut ledger = ctx.accounts.ledger.load_init()?;

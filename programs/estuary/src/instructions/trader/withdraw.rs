@@ -3,9 +3,9 @@
 use crate::{
     bridge,
     error::EstuaryError,
-    market_view::{load_markets, LedgerAccess, MarketView},
+    market_view::{load_markets, MarketView},
     seeds,
-    state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
+    state::{self, Bank, Clearinghouse, MarginAccount, MarketSet, StateAccount},
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
@@ -75,8 +75,8 @@ impl<'info> Withdraw<'info> {
                 ctx.remaining_accounts,
                 &clearinghouse,
                 needed,
+                MarketSet::default(),
                 now,
-                LedgerAccess::Read,
             )?;
             let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
             let report = bridge::assess(&account, &markets, now)?;

@@ -1,0 +1,223 @@
+//! The engine, turned to one market after the other.
+
+use super::{
+    parameters::{forward_ratio_q30, load_grid, smile_of},
+    positions_in, risk_error, MarketData,
+};
+use crate::{
+    error::EstuaryError,
+    state::{market::listed, MarginAccount, Position, SeriesKind},
+};
+use anchor_lang::prelude::*;
+use estuary_risk::{
+    margin::{AccountTotals, MarginReport},
+    market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind},
+    units::{Money, Price},
+};
+
+/// What the engine has to know of a market.
+pub(super) fn inputs(market: &MarketData<'_>) -> MarketInputs {
+    MarketInputs {
+        spot: Price(market.price.price),
+        price_exponent: market.header.price_exponent,
+        lot_size: market.header.lot_size,
+        grid: load_grid(&market.header.grid),
+    }
+}
+
+/// Arrays of one market with room for a number of series.
+pub(super) fn new_arrays(market: &MarketData<'_>, series: usize) -> Result<MarketArrays> {
+    let expiries = usize::from(market.header.expiry_count).min(series);
+    MarketArrays::new(&inputs(market), expiries, series).map_err(risk_error)
+}
+
+/// The instrument of a series, priced in every scenario if the arrays have not met it yet.
+///
+/// A series that has passed its expiry is priced as one minute before it until it can be settled.
+///
+/// # Errors
+/// [`EstuaryError::SlotUnknown`], [`EstuaryError::SeriesGenerationMismatch`], the engine's.
+pub(super) fn instrument(
+    arrays: &mut MarketArrays,
+    market: &MarketData<'_>,
+    slot: u16,
+    generation: u32,
+    now: i64,
+) -> Result<Instrument> {
+    let series = listed(market.header, market.table, slot)?;
+    require_eq!(
+        series.generation,
+        generation,
+        EstuaryError::SeriesGenerationMismatch
+    );
+    let kind = match series.kind()? {
+        SeriesKind::Perp => return Ok(Instrument::Perpetual),
+        SeriesKind::Future => None,
+        SeriesKind::Call => Some(OptionKind::Call),
+        SeriesKind::Put => Some(OptionKind::Put),
+    };
+    if !arrays.has_expiry(series.expiry) {
+        let expiry = market.header.expiry(series.expiry)?;
+        let left = expiry.time.saturating_sub(now);
+        let ratio = forward_ratio_q30(expiry, now);
+        arrays
+            .add_expiry(series.expiry, left, ratio, &smile_of(expiry))
+            .map_err(risk_error)?;
+    }
+    let instrument = match kind {
+        Some(kind) => {
+            let strike = Price(series.strike);
+            arrays.option(kind, series.expiry, strike, series.ln_strike_q40, 0)
+        }
+        None => arrays.future(series.expiry),
+    };
+    instrument.map_err(risk_error)
+}
+
+/// Turns positions into legs of the engine and returns the sum of their costs.
+///
+/// # Errors
+/// Those of [`instrument`].
+pub(super) fn book(
+    arrays: &mut MarketArrays,
+    market: &MarketData<'_>,
+    positions: &[Position],
+    now: i64,
+    legs: &mut Vec<Leg>,
+) -> Result<Money> {
+    legs.clear();
+    let mut cost = Money(0);
+    for position in positions {
+        let instrument = instrument(arrays, market, position.slot, position.generation, now)?;
+        legs.push(Leg {
+            instrument,
+            lots: position.lots,
+        });
+        cost = cost.plus(Money(position.cost)).map_err(risk_error)?;
+    }
+    Ok(cost)
+}
+
+/// Arrays that visit one market after the other in memory taken once, and the last book evaluated.
+pub struct Engine {
+    /// The arrays of the current market.
+    pub arrays: MarketArrays,
+    /// Legs of the last book.
+    pub legs: Vec<Leg>,
+    /// Risk of the last book.
+    pub risk: MarketRisk,
+    /// Cost of the last book.
+    pub cost: Money,
+}
+
+impl Engine {
+    /// An engine for the markets given, or none without markets. `most_series` is the largest number of series it
+    /// will meet in one of them.
+    ///
+    /// # Errors
+    /// [`EstuaryError::LotValueOutOfRange`].
+    pub fn new(markets: &[MarketData<'_>], most_series: usize) -> Result<Option<Box<Self>>> {
+        let expiries = markets
+            .iter()
+            .map(|market| usize::from(market.header.expiry_count))
+            .max();
+        let (Some(first), Some(expiries)) = (markets.first(), expiries) else {
+            return Ok(None);
+        };
+        let expiries = expiries.min(most_series);
+        let arrays =
+            MarketArrays::new(&inputs(first), expiries, most_series).map_err(risk_error)?;
+        Ok(Some(Box::new(Self {
+            arrays,
+            legs: Vec::with_capacity(most_series),
+            risk: MarketRisk::EMPTY,
+            cost: Money(0),
+        })))
+    }
+
+    /// Turns to a market.
+    ///
+    /// # Errors
+    /// [`EstuaryError::LotValueOutOfRange`].
+    pub fn enter(&mut self, market: &MarketData<'_>) -> Result<()> {
+        self.arrays.restart(&inputs(market)).map_err(risk_error)
+    }
+
+    /// The instrument of a series of the current market.
+    ///
+    /// # Errors
+    /// [`EstuaryError::SlotUnknown`], [`EstuaryError::SeriesGenerationMismatch`], the engine's.
+    pub fn instrument(
+        &mut self,
+        market: &MarketData<'_>,
+        slot: u16,
+        generation: u32,
+        now: i64,
+    ) -> Result<Instrument> {
+        instrument(&mut self.arrays, market, slot, generation, now)
+    }
+
+    /// Evaluates positions of the current market into `risk` and `cost`.
+    ///
+    /// # Errors
+    /// Those of [`Engine::instrument`], the engine's.
+    pub fn evaluate(
+        &mut self,
+        market: &MarketData<'_>,
+        positions: &[Position],
+        now: i64,
+    ) -> Result<()> {
+        self.cost = book(&mut self.arrays, market, positions, now, &mut self.legs)?;
+        self.arrays
+            .evaluate(&self.legs, &mut self.risk)
+            .map_err(risk_error)
+    }
+
+    /// Adds the last book evaluated to an account's totals.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountOverflow`].
+    pub fn add_to(&self, totals: &mut AccountTotals) -> Result<()> {
+        totals.add_market(&self.risk, self.cost).map_err(risk_error)
+    }
+}
+
+/// Calls `visit` with each market of an account in turn, its book there evaluated, and returns the totals.
+///
+/// # Errors
+/// The engine's, and those of `visit`.
+pub fn visit_markets<'m>(
+    account: &MarginAccount,
+    markets: &[MarketData<'m>],
+    now: i64,
+    mut visit: impl FnMut(&mut Engine, &MarketData<'m>, &[Position]) -> Result<()>,
+) -> Result<AccountTotals> {
+    let mut totals = AccountTotals::with_cash(Money(account.cash()));
+    let most_series = markets
+        .iter()
+        .map(|market| positions_in(account, market.header.index).len());
+    let Some(mut engine) = Engine::new(markets, most_series.max().unwrap_or(0))? else {
+        return Ok(totals);
+    };
+    for market in markets {
+        let positions = positions_in(account, market.header.index);
+        engine.enter(market)?;
+        engine.evaluate(market, positions, now)?;
+        engine.add_to(&mut totals)?;
+        visit(&mut engine, market, positions)?;
+    }
+    Ok(totals)
+}
+
+/// The margin of an account whose markets are all given.
+///
+/// # Errors
+/// The engine's, as errors of the program.
+pub fn assess(
+    account: &MarginAccount,
+    markets: &[MarketData<'_>],
+    now: i64,
+) -> Result<MarginReport> {
+    let totals = visit_markets(account, markets, now, |_, _, _| Ok(()))?;
+    totals.report().map_err(risk_error)
+}

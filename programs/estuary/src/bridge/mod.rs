@@ -1,0 +1,39 @@
+//! Between accounts and engine: the only place that knows the layouts of [`crate::state`] and the types of
+//! `estuary_risk`. It converts; every rule about margin is the engine's.
+
+pub mod engine;
+pub mod errors;
+pub mod liquidation;
+pub mod parameters;
+pub mod report;
+pub mod trade;
+
+use crate::{
+    oracle::CheckedPrice,
+    state::{MarginAccount, Market, Position, Series},
+};
+pub use engine::{assess, Engine};
+pub use errors::{
+    check_can_pay_out, check_liquidator, liquidation_error, refusal_error, risk_error,
+};
+pub use parameters::{check_surface, forward_ratio_q30, ln_strike_q40, store_parameters};
+
+/// A market and its price, wherever they come from: borrowed accounts on chain, copied bytes in a client.
+#[derive(Clone, Copy, Debug)]
+pub struct MarketData<'a> {
+    /// Header of the market.
+    pub header: &'a Market,
+    /// Its table of series.
+    pub table: &'a [Series],
+    /// The checked price of its underlying.
+    pub price: CheckedPrice,
+}
+
+/// Positions of an account in one market.
+#[must_use]
+pub fn positions_in(account: &MarginAccount, market: u16) -> &[Position] {
+    let positions = account.open_positions();
+    let start = positions.partition_point(|position| position.market < market);
+    let end = positions.partition_point(|position| position.market <= market);
+    positions.get(start..end).unwrap_or_default()
+}

@@ -1,0 +1,148 @@
+//! Scenario parameters, expiries and surfaces in the engine's terms.
+
+use super::errors::{parameter_error, smile_error};
+use crate::{
+    error::EstuaryError,
+    instructions::ScenarioArgs,
+    state::{
+        market::{StoredGrid, StoredParameters},
+        Expiry, Market,
+    },
+};
+use anchor_lang::prelude::*;
+use estuary_risk::{
+    array::{MAX_FORWARD_RATIO_Q30, MIN_FORWARD_RATIO_Q30},
+    fixed::{ln_q40, sqrt_tau_q32},
+    scenario::{ScenarioGrid, ScenarioParameters},
+    smile::{check_no_calendar, Smile, SmileError, SmileSlice},
+    units::{ONE_Q30, SECONDS_PER_YEAR},
+};
+
+/// Parts per billion of a whole, times the seconds of a year.
+const PPB_YEAR: i128 = 1_000_000_000 * SECONDS_PER_YEAR as i128;
+
+/// Checks scenario parameters and derives their grid, both in account form.
+///
+/// # Errors
+/// The error that names the wrong parameter.
+pub fn store_parameters(args: &ScenarioArgs) -> Result<(StoredParameters, StoredGrid)> {
+    let parameters = ScenarioParameters {
+        spot_range_ppm: args.spot_range_ppm,
+        node_ppm: args.node_ppm,
+        tail_multiple_ppm: args.tail_multiple_ppm,
+        tail_weight_ppm: args.tail_weight_ppm,
+        fall_limit_ppm: args.fall_limit_ppm,
+        vol_up_ppm: args.vol_up_ppm,
+        vol_down_ppm: args.vol_down_ppm,
+        vol_power_short_ppm: args.vol_power_short_ppm,
+        vol_power_long_ppm: args.vol_power_long_ppm,
+    };
+    let grid = parameters.grid().map_err(parameter_error)?;
+    let stored = StoredParameters {
+        spot_range_ppm: args.spot_range_ppm,
+        node_ppm: args.node_ppm,
+        tail_multiple_ppm: args.tail_multiple_ppm,
+        tail_weight_ppm: args.tail_weight_ppm,
+        fall_limit_ppm: args.fall_limit_ppm,
+        vol_up_ppm: args.vol_up_ppm,
+        vol_down_ppm: args.vol_down_ppm,
+        vol_power_short_ppm: args.vol_power_short_ppm,
+        vol_power_long_ppm: args.vol_power_long_ppm,
+        padding: [0; 4],
+    };
+    let grid = StoredGrid {
+        multiple_q30: grid.multiple_q30,
+        log_q28: grid.log_q28,
+        tail_weight_q30: grid.tail_weight_q30,
+        tail_inverse_weight_q16: grid.tail_inverse_weight_q16,
+        vol_up_ppm: grid.vol_up_ppm,
+        vol_down_ppm: grid.vol_down_ppm,
+        vol_power_short_ppm: grid.vol_power_short_ppm,
+        vol_power_long_ppm: grid.vol_power_long_ppm,
+    };
+    Ok((stored, grid))
+}
+
+pub(super) fn load_grid(stored: &StoredGrid) -> ScenarioGrid {
+    ScenarioGrid {
+        multiple_q30: stored.multiple_q30,
+        log_q28: stored.log_q28,
+        tail_weight_q30: stored.tail_weight_q30,
+        tail_inverse_weight_q16: stored.tail_inverse_weight_q16,
+        vol_up_ppm: stored.vol_up_ppm,
+        vol_down_ppm: stored.vol_down_ppm,
+        vol_power_short_ppm: stored.vol_power_short_ppm,
+        vol_power_long_ppm: stored.vol_power_long_ppm,
+    }
+}
+
+/// The logarithm stored with a series: of the strike's mantissa, Q40, 0 without a strike.
+#[must_use]
+pub fn ln_strike_q40(strike: u64) -> i64 {
+    ln_q40(strike)
+}
+
+pub(super) fn smile_of(expiry: &Expiry) -> Smile {
+    Smile {
+        atm_vol_ppb: expiry.atm_vol_ppb,
+        rho_ppb: expiry.rho_ppb,
+        phi_ppb: expiry.phi_ppb,
+    }
+}
+
+/// Forward over spot at `now`, Q30, rounded down: one plus the basis rate times the years left. Saturates.
+#[must_use]
+pub fn forward_ratio_q30(expiry: &Expiry, now: i64) -> i64 {
+    let left = i128::from(expiry.time.saturating_sub(now).max(0));
+    // A rate and a time of 64 bits each and 30 bits more: below 2^127 for any time within 2^33 seconds.
+    let basis = i128::from(expiry.basis_rate_ppb)
+        .saturating_mul(left)
+        .saturating_mul(i128::from(ONE_Q30))
+        .div_euclid(PPB_YEAR);
+    ONE_Q30.saturating_add(i64::try_from(basis).unwrap_or(if basis < 0 {
+        i64::MIN
+    } else {
+        i64::MAX
+    }))
+}
+
+/// Checks the whole surface of a market: each slice for butterflies, consecutive maturities for calendars.
+///
+/// # Errors
+/// One error per parameter out of range, [`EstuaryError::BasisRateInvalid`], [`EstuaryError::SurfaceButterfly`],
+/// [`EstuaryError::SurfaceCalendar`]. The log names the expiry.
+pub fn check_surface(market: &Market, now: i64) -> Result<()> {
+    let mut live: Vec<&Expiry> = market
+        .open_expiries()
+        .iter()
+        .filter(|expiry| expiry.time > now)
+        .collect();
+    live.sort_unstable_by_key(|expiry| expiry.time);
+    let mut earlier: Option<SmileSlice> = None;
+    for expiry in live {
+        let slice = check_slice(expiry, now)
+            .and_then(|slice| match &earlier {
+                Some(earlier) => check_no_calendar(earlier, &slice).map(|()| slice),
+                None => Ok(slice),
+            })
+            .map_err(|error| {
+                msg!("expiry {}: {:?}", expiry.time, error);
+                smile_error(error)
+            })?;
+        let ratio = forward_ratio_q30(expiry, now);
+        if !(MIN_FORWARD_RATIO_Q30..MAX_FORWARD_RATIO_Q30).contains(&ratio) {
+            let values = (expiry.basis_rate_ppb, expiry.time);
+            return Err(error!(EstuaryError::BasisRateInvalid).with_values(values));
+        }
+        earlier = Some(slice);
+    }
+    Ok(())
+}
+
+fn check_slice(expiry: &Expiry, now: i64) -> core::result::Result<SmileSlice, SmileError> {
+    let smile = smile_of(expiry);
+    let sqrt_tau = sqrt_tau_q32(expiry.time.saturating_sub(now));
+    smile.validate()?;
+    smile.check_no_butterfly(sqrt_tau)?;
+    SmileSlice::new(&smile, sqrt_tau)
+}

@@ -1,0 +1,190 @@
+//! The views of [`crate::report`], filled by the engine. The client fills the same views from the same bytes.
+
+use super::{engine::visit_markets, risk_error, trade::mark, Engine, MarketData};
+use crate::{
+    error::EstuaryError,
+    report::{
+        MarketReportView, MarketSummary, PositionView, PositionsView, SummaryView,
+        POSITIONS_PER_PAGE,
+    },
+    state::{MarginAccount, Position},
+};
+use anchor_lang::prelude::*;
+use bytemuck::Zeroable;
+use estuary_risk::{market::Leg, units::Money};
+
+/// The account as a whole.
+///
+/// # Errors
+/// The engine's.
+pub fn summary(
+    account: &MarginAccount,
+    markets: &[MarketData<'_>],
+    now: i64,
+) -> Result<SummaryView> {
+    let mut view = SummaryView::default();
+    let mut entries = view.markets.iter_mut();
+    let totals = visit_markets(account, markets, now, |engine, market, _| {
+        let entry = entries
+            .next()
+            .ok_or(EstuaryError::AccountInTooManyMarkets)?;
+        *entry = MarketSummary {
+            market: market.header.index,
+            worst_column: column(engine.risk.worst_column)?,
+            padding: [0; 4],
+            scan_loss: engine.risk.scan_loss.0,
+            certified_loss: engine.risk.certified_loss.0,
+        };
+        Ok(())
+    })?;
+    let report = totals.report().map_err(risk_error)?;
+    view.equity = report.equity.0;
+    view.senior = report.senior.0;
+    view.initial_margin = report.initial_margin.0;
+    view.maintenance_margin = report.maintenance_margin.0;
+    view.health_initial = report.health_initial().map_err(risk_error)?.0;
+    view.health_maintenance = report.health_maintenance().map_err(risk_error)?.0;
+    view.liquidation_target = report.liquidation_target().map_err(risk_error)?.0;
+    view.cash = totals.cash.0;
+    view.option_value = totals.option_value.0;
+    view.unsettled = totals.unsettled.0;
+    view.scenario_loss = totals.scenario_loss.0;
+    view.gross = totals.gross.0;
+    view.now = now;
+    view.position_count = account.position_count;
+    view.market_count = u16::try_from(markets.len()).map_err(|_| EstuaryError::CounterOverflow)?;
+    Ok(view)
+}
+
+/// The account in one market.
+///
+/// # Errors
+/// [`EstuaryError::ReportPageUnknown`] when the account has no position there, the engine's.
+pub fn market(
+    account: &MarginAccount,
+    markets: &[MarketData<'_>],
+    now: i64,
+    index: u16,
+) -> Result<MarketReportView> {
+    let mut view = None;
+    visit_markets(account, markets, now, |engine, market, _| {
+        if market.header.index == index {
+            view = Some(market_view(engine, market)?);
+        }
+        Ok(())
+    })?;
+    view.ok_or_else(|| {
+        error!(EstuaryError::ReportPageUnknown).with_values((index, account.position_count))
+    })
+}
+
+fn market_view(engine: &Engine, market: &MarketData<'_>) -> Result<MarketReportView> {
+    let risk = &engine.risk;
+    let worst = risk.worst_scenario();
+    let mut view = MarketReportView::zeroed();
+    view.market = market.header.index;
+    view.worst_column = column(risk.worst_column)?;
+    view.worst_spot_move =
+        u8::try_from(worst.spot_move).map_err(|_| EstuaryError::CounterOverflow)?;
+    view.worst_vol_level =
+        u8::try_from(worst.vol_level).map_err(|_| EstuaryError::CounterOverflow)?;
+    view.price_exponent = market.header.price_exponent;
+    view.price = market.price.price;
+    view.confidence = market.price.confidence;
+    view.publish_time = market.price.publish_time;
+    view.scan_loss = risk.scan_loss.0;
+    view.certified_loss = risk.certified_loss.0;
+    view.gross = risk.gross.0;
+    view.option_value = risk.option_value.0;
+    view.unsettled = risk.linear_value.plus(engine.cost).map_err(risk_error)?.0;
+    view.delta_q30 = risk.delta_q30;
+    for (pnl, pnl_q28) in view.pnl.iter_mut().zip(&risk.pnl_q28) {
+        let lot = engine.arrays.lot_value();
+        *pnl = lot
+            .money_down(i128::from(*pnl_q28), 28)
+            .map_err(risk_error)?
+            .0;
+    }
+    Ok(view)
+}
+
+/// A page of the account's positions.
+///
+/// # Errors
+/// [`EstuaryError::ReportPageUnknown`] for a page past the last position, the engine's.
+pub fn positions(
+    account: &MarginAccount,
+    markets: &[MarketData<'_>],
+    now: i64,
+    page: u16,
+) -> Result<PositionsView> {
+    let first = usize::from(page).saturating_mul(POSITIONS_PER_PAGE);
+    let count = usize::from(account.position_count);
+    if first >= count {
+        return Err(error!(EstuaryError::ReportPageUnknown).with_values((page, count)));
+    }
+    let mut view = PositionsView {
+        first: u16::try_from(first).map_err(|_| EstuaryError::CounterOverflow)?,
+        position_count: account.position_count,
+        ..PositionsView::default()
+    };
+    let mut number = 0usize;
+    let mut entries = view.positions.iter_mut();
+    let mut used = 0u16;
+    visit_markets(account, markets, now, |engine, market, positions| {
+        for (place, position) in positions.iter().enumerate() {
+            if number >= first {
+                let Some(entry) = entries.next() else {
+                    return Ok(());
+                };
+                *entry = position_view(engine, market, position, place)?;
+                used = used.saturating_add(1);
+            }
+            number = number.saturating_add(1);
+        }
+        Ok(())
+    })?;
+    view.count = used;
+    Ok(view)
+}
+
+/// A position of the book just evaluated, the one in `place`.
+fn position_view(
+    engine: &Engine,
+    market: &MarketData<'_>,
+    position: &Position,
+    place: usize,
+) -> Result<PositionView> {
+    let leg: Leg = *engine
+        .legs
+        .get(place)
+        .ok_or(EstuaryError::MarginAccountInvariant)?;
+    let arrays = &engine.arrays;
+    let mark_q30 = arrays.mark_q30(leg.instrument).map_err(risk_error)?;
+    let value = i128::from(mark_q30).saturating_mul(i128::from(leg.lots));
+    let value = arrays
+        .lot_value()
+        .money_down(value, 30)
+        .map_err(risk_error)?;
+    let worst = engine.risk.worst_column;
+    let pnl = arrays.leg_pnl_q28(&leg, worst).map_err(risk_error)?;
+    let weight_q30 = arrays.grid().weight_q30(worst);
+    let weighted = i128::from(pnl).saturating_mul(i128::from(weight_q30)) >> 30;
+    let contribution = arrays
+        .lot_value()
+        .money_down(weighted, 28)
+        .map_err(risk_error)?;
+    Ok(PositionView {
+        market: position.market,
+        slot: position.slot,
+        generation: position.generation,
+        lots: position.lots,
+        mark: mark(engine, market, leg.instrument)?.0,
+        value: value.plus(Money(position.cost)).map_err(risk_error)?.0,
+        contribution: contribution.0,
+    })
+}
+
+fn column(column: usize) -> Result<u16> {
+    u16::try_from(column).map_err(|_| error!(EstuaryError::CounterOverflow))
+}

@@ -1,0 +1,126 @@
+//! Takes positions of an account that is below its maintenance margin.
+
+use crate::{
+    bridge::{
+        self,
+        liquidation::{Liquidation, Taken},
+    },
+    error::EstuaryError,
+    market_view::{load_markets, MarketView},
+    state::{self, Clearinghouse, MarginAccount, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
+};
+use anchor_lang::prelude::*;
+
+/// Accounts of `liquidate`. Remaining: `[market, ledger, price]` per market that either account has positions in; the
+/// ledgers of the liquidated account's markets are writable.
+#[derive(Accounts)]
+pub struct Liquidate<'info> {
+    /// Owner of the liquidator's account.
+    pub liquidator: Signer<'info>,
+    /// The clearinghouse.
+    pub clearinghouse: AccountLoader<'info, Clearinghouse>,
+    /// The account that takes the positions.
+    #[account(
+        mut,
+        has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse,
+        constraint = liquidator_account.load()?.owner == liquidator.key() @ EstuaryError::NotTheOwner
+    )]
+    pub liquidator_account: AccountLoader<'info, MarginAccount>,
+    /// The account below its maintenance margin.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub liquidated_account: AccountLoader<'info, MarginAccount>,
+}
+
+impl<'info> Liquidate<'info> {
+    fn validate(&self) -> Result<()> {
+        state::read(&self.clearinghouse)?;
+        let (liquidator, liquidated) =
+            (self.liquidator_account.key(), self.liquidated_account.key());
+        require_keys_neq!(liquidator, liquidated, EstuaryError::SameMarginAccount);
+        Ok(())
+    }
+
+    /// One step: takes the positions that release most margin per unit of discount, at mark less the discount, until
+    /// the account is at its target or cash or the discount's limit, its equity, is used up. Anyone may.
+    ///
+    /// # Errors
+    /// [`EstuaryError::NotLiquidatable`], [`EstuaryError::NothingToLiquidate`],
+    /// [`EstuaryError::LiquidatorBelowInitialMargin`], [`EstuaryError::SeniorNegative`] when the liquidator would pay
+    /// premium out of unrealised gains, [`EstuaryError::BalanceNegative`] when it lacks the cash,
+    /// [`EstuaryError::TooManyPositionsForOneTransaction`], those of the market accounts and prices.
+    pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
+        let accounts = ctx.accounts;
+        accounts.validate()?;
+        let now = Clock::get()?.unix_timestamp;
+        let mut liquidated = state::write(&accounts.liquidated_account)?;
+        let mut liquidator = state::write(&accounts.liquidator_account)?;
+        let count = usize::from(liquidated.position_count)
+            .saturating_add(usize::from(liquidator.position_count));
+        require_gte!(
+            MAX_POSITIONS_PER_TRANSACTION,
+            count,
+            EstuaryError::TooManyPositionsForOneTransaction
+        );
+        let written = liquidated.markets()?;
+        let needed = written.union(liquidator.markets()?);
+        let clearinghouse = accounts.clearinghouse.key();
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needed, written, now)?;
+        let data: Vec<_> = markets.iter().map(MarketView::data).collect();
+        let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, now)?;
+        let cash_before = liquidator.cash();
+        for taken in &liquidation.taken(&liquidated, &data)? {
+            let view = markets
+                .get(taken.market)
+                .ok_or(EstuaryError::MarketUnknown)?;
+            hand_over(&mut liquidated, &mut liquidator, view, taken)?;
+        }
+        for view in markets
+            .iter()
+            .filter(|view| written.contains(view.market.header.index))
+        {
+            view.record_price()?;
+        }
+        require_eq!(
+            liquidated.cash(),
+            liquidation.outcome.cash.0,
+            EstuaryError::MarginAccountInvariant
+        );
+        liquidated.invariant()?;
+        liquidator.invariant()?;
+        let report = liquidation.assess_liquidator(&liquidator, &data, now)?;
+        bridge::check_liquidator(&report, liquidator.cash() < cash_before)
+    }
+}
+
+/// Moves taken lots, premium and cost from the liquidated account to the liquidator and writes the ledger.
+fn hand_over(
+    liquidated: &mut MarginAccount,
+    liquidator: &mut MarginAccount,
+    view: &MarketView<'_>,
+    taken: &Taken,
+) -> Result<()> {
+    let overflow = || error!(EstuaryError::AmountOverflow).with_values((taken.premium, taken.cost));
+    let opposite = |amount: i64| amount.checked_neg().ok_or_else(overflow);
+    let (market, slot) = (taken.position.market, taken.position.slot);
+    let generation = taken.position.generation;
+    let mut ledger = state::write(&view.ledger)?;
+    let gives = (
+        &mut *liquidated,
+        opposite(taken.lots)?,
+        taken.cost,
+        taken.premium,
+    );
+    let takes = (
+        &mut *liquidator,
+        taken.lots,
+        opposite(taken.cost)?,
+        opposite(taken.premium)?,
+    );
+    for (account, lots, cost, premium) in [gives, takes] {
+        let moved = account.apply_trade(market, slot, generation, lots, cost)?;
+        account.change_balance(0, premium)?;
+        ledger.move_lots(slot, moved.before, moved.after)?;
+        ledger.add_cost(cost)?;
+    }
+    ledger.invariant()
+}

@@ -1,0 +1,5 @@
+//! What liquidators do: anyone with an account healthy enough.
+
+pub mod liquidate;
+
+pub use liquidate::*;

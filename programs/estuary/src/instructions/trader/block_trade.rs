@@ -1,0 +1,227 @@
+//! Trades several legs at once between two accounts, with one net margin check for each.
+
+use crate::{
+    bridge::{
+        positions_in,
+        trade::{price_leg, LegEffect, Side},
+        Engine,
+    },
+    error::EstuaryError,
+    market_view::{load_markets, MarketView},
+    state::{
+        self, Clearinghouse, MarginAccount, MarketSet, StateAccount, MAX_LEGS, MAX_LOTS_PER_MARKET,
+        MAX_POSITIONS_PER_TRANSACTION,
+    },
+};
+use anchor_lang::prelude::*;
+use estuary_risk::units::Money;
+
+/// One leg of a block trade.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TradeLeg {
+    /// Index of the market.
+    pub market: u16,
+    /// Slot of the series.
+    pub slot: u16,
+    /// Generation of the slot, so that a leg never meets another series than it was agreed for.
+    pub generation: u32,
+    /// Lots the taker receives, negative when the taker sells.
+    pub lots: i64,
+    /// Price, a mantissa at the market's exponent, quote units for one unit of the underlying.
+    pub price: u64,
+}
+
+/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has positions in or a
+/// leg names; the ledgers of the markets that legs name are writable.
+#[derive(Accounts)]
+pub struct BlockTrade<'info> {
+    /// Owner of the taker's account.
+    pub taker: Signer<'info>,
+    /// Owner of the maker's account.
+    pub maker: Signer<'info>,
+    /// The clearinghouse.
+    pub clearinghouse: AccountLoader<'info, Clearinghouse>,
+    /// The taker's account.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub taker_account: AccountLoader<'info, MarginAccount>,
+    /// The maker's account.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub maker_account: AccountLoader<'info, MarginAccount>,
+}
+
+/// Both accounts, taker first.
+type Pair<'a> = [&'a mut MarginAccount; 2];
+
+impl<'info> BlockTrade<'info> {
+    /// Checks the accounts against each other and their owners.
+    fn validate(&self) -> Result<()> {
+        state::read(&self.clearinghouse)?;
+        let (taker, maker) = (self.taker_account.key(), self.maker_account.key());
+        require_keys_neq!(taker, maker, EstuaryError::SameMarginAccount);
+        let owner = state::read(&self.taker_account)?.owner;
+        require_keys_eq!(owner, self.taker.key(), EstuaryError::NotTheOwner);
+        let owner = state::read(&self.maker_account)?.owner;
+        require_keys_eq!(owner, self.maker.key(), EstuaryError::NotTheOwner);
+        Ok(())
+    }
+
+    /// Trades all legs or none. Premium of options moves in cash at once; the cash flow of futures and perps goes to
+    /// the cost of the positions. Each side must satisfy section 8 of the margin model after all legs.
+    ///
+    /// # Errors
+    /// The groups "Trades" and "Health" of [`EstuaryError`], [`EstuaryError::SameMarginAccount`],
+    /// [`EstuaryError::NotTheOwner`], [`EstuaryError::BalanceNegative`] when premium exceeds cash, and those of the
+    /// market accounts and prices.
+    pub fn handle(ctx: Context<'info, Self>, legs: Vec<TradeLeg>) -> Result<()> {
+        let accounts = ctx.accounts;
+        accounts.validate()?;
+        let traded = check_legs(&legs)?;
+        let now = Clock::get()?.unix_timestamp;
+        let mut taker = state::write(&accounts.taker_account)?;
+        let mut maker = state::write(&accounts.maker_account)?;
+        let mut pair: Pair<'_> = [&mut taker, &mut maker];
+        check_position_count(&pair, &legs)?;
+        let needed = pair[0].markets()?.union(pair[1].markets()?).union(traded);
+        let clearinghouse = accounts.clearinghouse.key();
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needed, traded, now)?;
+        let sides = trade(&mut pair, &markets, &legs, now)?;
+        // Each leg's money and the values before and after are rounded by less than a micro-unit each.
+        let rounding = markets.len().saturating_mul(2).saturating_add(legs.len());
+        let rounding =
+            i64::try_from(rounding).map_err(|_| error!(EstuaryError::CounterOverflow))?;
+        for (name, (side, account)) in ["taker", "maker"].iter().zip(sides.iter().zip(&pair)) {
+            account.invariant()?;
+            side.check(rounding)
+                .inspect_err(|_| msg!("side: {}", name))?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks what can be checked of legs by themselves, and returns their markets.
+fn check_legs(legs: &[TradeLeg]) -> Result<MarketSet> {
+    require!(!legs.is_empty(), EstuaryError::NoLegs);
+    require_gte!(MAX_LEGS, legs.len(), EstuaryError::TooManyLegs);
+    let mut markets = MarketSet::default();
+    for (index, leg) in legs.iter().enumerate() {
+        require!(leg.lots != 0, EstuaryError::LotsZero);
+        require_gt!(
+            MAX_LOTS_PER_MARKET,
+            leg.lots.unsigned_abs(),
+            EstuaryError::LotsOverflow
+        );
+        let same = |other: &TradeLeg| other.market == leg.market && other.slot == leg.slot;
+        require!(
+            !legs.iter().take(index).any(same),
+            EstuaryError::LegDuplicated
+        );
+        markets.insert(leg.market)?;
+    }
+    Ok(markets)
+}
+
+/// Refuses more positions than one transaction can evaluate. A leg counts when it may open one.
+fn check_position_count(pair: &Pair<'_>, legs: &[TradeLeg]) -> Result<()> {
+    let held: usize = pair
+        .iter()
+        .map(|account| usize::from(account.position_count))
+        .sum();
+    let opens = |leg: &&TradeLeg| {
+        pair.iter()
+            .all(|account| !account.has_position(leg.market, leg.slot))
+    };
+    let count = held.saturating_add(legs.iter().filter(opens).count());
+    require_gte!(
+        MAX_POSITIONS_PER_TRANSACTION,
+        count,
+        EstuaryError::TooManyPositionsForOneTransaction
+    );
+    Ok(())
+}
+
+/// Evaluates both books, applies the legs and evaluates them again, market by market.
+fn trade(
+    pair: &mut Pair<'_>,
+    markets: &[MarketView<'_>],
+    legs: &[TradeLeg],
+    now: i64,
+) -> Result<Box<[Side; 2]>> {
+    let data: Vec<_> = markets.iter().map(MarketView::data).collect();
+    let mut sides = Box::<[Side; 2]>::default();
+    let most_series = markets
+        .iter()
+        .map(|view| series_met(pair, legs, view.market.header.index));
+    let mut engine =
+        Engine::new(&data, most_series.max().unwrap_or(0))?.ok_or(EstuaryError::NoLegs)?;
+    for (side, account) in sides.iter_mut().zip(pair.iter()) {
+        side.before.cash = Money(account.cash());
+    }
+    for (view, data) in markets.iter().zip(&data) {
+        let here = || legs.iter().filter(|leg| leg.market == data.header.index);
+        let traded = here().next().is_some();
+        engine.enter(data)?;
+        for (side, account) in sides.iter_mut().zip(pair.iter()) {
+            side.add_before(&mut engine, data, account, now, traded)?;
+        }
+        if !traded {
+            continue;
+        }
+        for leg in here() {
+            let effect = price_leg(&mut engine, data, leg, now, &mut sides)?;
+            apply_leg(pair, view, leg, &effect)?;
+        }
+        view.record_price()?;
+        for (side, account) in sides.iter_mut().zip(pair.iter()) {
+            side.add_after(&mut engine, data, account, now)?;
+        }
+    }
+    for (side, account) in sides.iter_mut().zip(pair.iter_mut()) {
+        let premium = side
+            .premium_paid
+            .checked_neg()
+            .ok_or(EstuaryError::AmountOverflow)?;
+        account.change_balance(0, premium)?;
+        side.after.cash = Money(account.cash());
+    }
+    Ok(sides)
+}
+
+/// How many different series both accounts and the legs have in a market.
+fn series_met(pair: &Pair<'_>, legs: &[TradeLeg], market: u16) -> usize {
+    let [taker, maker] = pair;
+    let taker_has = positions_in(taker, market).len();
+    let maker_adds = positions_in(maker, market)
+        .iter()
+        .filter(|position| !taker.has_position(market, position.slot))
+        .count();
+    let legs_add = legs.iter().filter(|leg| {
+        leg.market == market
+            && !pair
+                .iter()
+                .any(|account| account.has_position(market, leg.slot))
+    });
+    taker_has
+        .saturating_add(maker_adds)
+        .saturating_add(legs_add.count())
+}
+
+/// Moves a leg's lots and cost in both accounts and in the ledger.
+fn apply_leg(
+    pair: &mut Pair<'_>,
+    view: &MarketView<'_>,
+    leg: &TradeLeg,
+    effect: &LegEffect,
+) -> Result<()> {
+    let mut ledger = state::write(&view.ledger)?;
+    let negated = || error!(EstuaryError::AmountOverflow).with_values((effect.lots, effect.cost));
+    let opposite = (
+        effect.lots.checked_neg().ok_or_else(negated)?,
+        effect.cost.checked_neg().ok_or_else(negated)?,
+    );
+    for (account, (lots, cost)) in pair.iter_mut().zip([(effect.lots, effect.cost), opposite]) {
+        let moved = account.apply_trade(leg.market, leg.slot, leg.generation, lots, cost)?;
+        ledger.move_lots(leg.slot, moved.before, moved.after)?;
+        ledger.add_cost(cost)?;
+    }
+    ledger.invariant()
+}

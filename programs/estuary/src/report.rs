@@ -1,0 +1,162 @@
+//! What `margin_report` returns: fixed-size views, each within the 1,024 bytes of return data.
+//!
+//! All amounts are micro-units of the settlement token. The views are plain bytes, little-endian, with explicit
+//! padding; the client reads them back with the same types.
+
+use crate::state::MAX_MARKETS_PER_ACCOUNT;
+use anchor_lang::prelude::*;
+
+/// Most bytes of return data.
+pub const MAX_RETURN_DATA: usize = 1_024;
+/// Positions on a page.
+pub const POSITIONS_PER_PAGE: usize = 16;
+/// Columns of a market's scenarios: 27 of the core, index `level × 9 + node`, then 6 tails.
+pub const COLUMNS: usize = estuary_risk::scenario::COLUMNS;
+
+/// Which view to return.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportPage {
+    /// The account: a [`SummaryView`].
+    Summary,
+    /// The market with this index: a [`MarketReportView`].
+    Market(u16),
+    /// Positions from 16 times this number on: a [`PositionsView`].
+    Positions(u16),
+}
+
+/// The account in one market, short.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct MarketSummary {
+    /// Index of the market.
+    pub market: u16,
+    /// Column of the largest weighted loss.
+    pub worst_column: u16,
+    /// Explicit padding, zero.
+    pub padding: [u8; 4],
+    /// Weighted loss in that column, at least 0.
+    pub scan_loss: i64,
+    /// Certified bound on the loss over the whole range of spot.
+    pub certified_loss: i64,
+}
+
+/// The account as a whole.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SummaryView {
+    /// What supports positions: everything at mark.
+    pub equity: i64,
+    /// What may leave: unrealised gains do not count.
+    pub senior: i64,
+    /// Initial margin.
+    pub initial_margin: i64,
+    /// Maintenance margin.
+    pub maintenance_margin: i64,
+    /// Equity less initial margin.
+    pub health_initial: i64,
+    /// Equity less maintenance margin.
+    pub health_maintenance: i64,
+    /// Equity at which a liquidation stops.
+    pub liquidation_target: i64,
+    /// Settlement token.
+    pub cash: i64,
+    /// Options at mark.
+    pub option_value: i64,
+    /// Perps and futures at mark plus their cost.
+    pub unsettled: i64,
+    /// The markets' certified losses, added.
+    pub scenario_loss: i64,
+    /// Gross exposure.
+    pub gross: i64,
+    /// Clock of the report, unix seconds.
+    pub now: i64,
+    /// Positions of the account.
+    pub position_count: u16,
+    /// Entries of `markets` in use.
+    pub market_count: u16,
+    /// Explicit padding, zero.
+    pub padding: [u8; 4],
+    /// The account's markets, ascending.
+    pub markets: [MarketSummary; MAX_MARKETS_PER_ACCOUNT as usize],
+}
+
+/// The account in one market.
+#[zero_copy]
+#[derive(Debug, PartialEq, Eq)]
+pub struct MarketReportView {
+    /// Index of the market.
+    pub market: u16,
+    /// Column of the largest weighted loss.
+    pub worst_column: u16,
+    /// Spot move of that column: 0 to 8 are the nodes, 9 to 14 the tails.
+    pub worst_spot_move: u8,
+    /// Volatility level of that column: 0 down, 1 base, 2 up.
+    pub worst_vol_level: u8,
+    /// Power of ten of `price` and `confidence`.
+    pub price_exponent: i8,
+    /// Explicit padding, zero.
+    pub padding: [u8; 1],
+    /// Price used, a mantissa.
+    pub price: u64,
+    /// Half width of its confidence interval, a mantissa.
+    pub confidence: u64,
+    /// When it was published, unix seconds.
+    pub publish_time: i64,
+    /// Weighted loss in the worst column, at least 0.
+    pub scan_loss: i64,
+    /// Certified bound on the loss.
+    pub certified_loss: i64,
+    /// Gross exposure.
+    pub gross: i64,
+    /// Options at mark.
+    pub option_value: i64,
+    /// Perps and futures at mark plus their cost.
+    pub unsettled: i64,
+    /// Net delta in lots of the underlying, Q30.
+    pub delta_q30: i64,
+    /// Profit and loss of the book in each column, unweighted, rounded down.
+    pub pnl: [i64; COLUMNS],
+}
+
+/// One position.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct PositionView {
+    /// Index of the market.
+    pub market: u16,
+    /// Slot of the series.
+    pub slot: u16,
+    /// Generation of the slot.
+    pub generation: u32,
+    /// Lots, negative when short.
+    pub lots: i64,
+    /// Mark of the series, a mantissa at the market's exponent, rounded down.
+    pub mark: u64,
+    /// Lots at mark, rounded down, plus the cost of a perp or future.
+    pub value: i64,
+    /// Weighted profit and loss in the worst scenario of its market, rounded down.
+    pub contribution: i64,
+}
+
+/// A page of positions.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct PositionsView {
+    /// Position of the first entry in the account.
+    pub first: u16,
+    /// Entries in use.
+    pub count: u16,
+    /// Positions of the account.
+    pub position_count: u16,
+    /// Explicit padding, zero.
+    pub padding: [u8; 2],
+    /// The positions, by market and slot.
+    pub positions: [PositionView; POSITIONS_PER_PAGE],
+}
+
+const _: () = assert!(core::mem::size_of::<SummaryView>() == 304);
+const _: () = assert!(core::mem::size_of::<MarketReportView>() == 344);
+const _: () = assert!(core::mem::size_of::<PositionsView>() == 648);
+const _: () = assert!(core::mem::size_of::<SummaryView>() <= MAX_RETURN_DATA);
+const _: () = assert!(core::mem::size_of::<MarketReportView>() <= MAX_RETURN_DATA);
+const _: () = assert!(core::mem::size_of::<PositionsView>() <= MAX_RETURN_DATA);
