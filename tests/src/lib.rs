@@ -10,6 +10,7 @@ pub mod compute_units;
 pub mod elf;
 pub mod ix;
 pub mod outcome;
+pub mod packet;
 pub mod price;
 pub mod random;
 pub mod setup;

@@ -1,6 +1,7 @@
 //! The SVM, closed: [`World::send`] is the only way in, and it audits.
 
 use crate::audit::{read, read_market, Books, MarketCopy};
+use crate::packet::{self, PACKET};
 use crate::{elf, token, Feed, Outcome};
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
@@ -10,16 +11,14 @@ use litesvm::LiteSVM;
 use solana_account::{Account, AccountSharedData, ReadableAccount};
 use solana_compute_budget::compute_budget::ComputeBudget;
 use solana_keypair::Keypair;
+use solana_message::VersionedMessage;
 use solana_signer::Signer;
-use solana_transaction::Transaction;
 use std::collections::{HashMap, HashSet};
 
 /// When every world begins: 9 October 2025.
 pub const START: i64 = 1_760_000_000;
 /// Most compute units a transaction can ask for.
 const COMPUTE_UNITS: u64 = 1_400_000;
-/// Most bytes of a transaction.
-const PACKET: usize = 1_232;
 
 /// An SVM that runs the program, and what the audit has to remember.
 pub struct World {
@@ -53,6 +52,8 @@ impl World {
             publish_times: HashMap::new(),
         };
         world.fund(&world.payer.pubkey());
+        // Addresses of a lookup table are found from the slot after the one that wrote them.
+        world.svm.warp_to_slot(1);
         world.set_time(START);
         world
     }
@@ -69,24 +70,32 @@ impl World {
     ///
     /// Of the keys given those sign that the instructions want as signers.
     pub fn send_all(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Outcome {
-        let before = self.accounts().clone();
-        let payer = self.payer.pubkey();
-        let mut transaction = Transaction::new_with_payer(instructions, Some(&payer));
-        let wanted = &transaction.message.account_keys
-            [..usize::from(transaction.message.header.num_required_signatures)];
-        let signing: Vec<&Keypair> = std::iter::once(&self.payer)
-            .chain(signers.iter().copied())
-            .filter(|key| wanted.contains(&key.pubkey()))
-            .collect();
-        transaction.sign(&signing, self.svm.latest_blockhash());
-        let size = 1 + 64 * transaction.signatures.len() + transaction.message_data().len();
+        let message = self.message(instructions);
+        let size = packet::size(&message);
         assert!(size <= PACKET, "the transaction has {size} bytes");
+        let keys: Vec<_> = std::iter::once(&self.payer)
+            .chain(signers.iter().copied())
+            .collect();
+        let transaction = packet::sign(message, &keys);
+        let before = self.accounts().clone();
         let result = self.svm.send_transaction(transaction);
         if result.is_err() {
             self.assert_unchanged(&before);
         }
         self.audit();
         Outcome(result)
+    }
+
+    /// The legacy message, or one with a lookup table made for it where that would not fit.
+    fn message(&mut self, instructions: &[Instruction]) -> VersionedMessage {
+        let (payer, blockhash) = (self.payer.pubkey(), self.svm.latest_blockhash());
+        let legacy = packet::legacy(instructions, &payer, &blockhash);
+        if packet::size(&legacy) <= PACKET {
+            return legacy;
+        }
+        let addresses = packet::lookup_table(instructions);
+        let table = self.place(packet::lookup_table_account(&addresses));
+        packet::with_table(instructions, &payer, blockhash, table, addresses)
     }
 
     fn assert_unchanged(&self, before: &HashMap<Pubkey, AccountSharedData>) {
