@@ -1,7 +1,20 @@
-//! Everything a program, bot or frontend in Rust needs to talk to Estuary, without an RPC library: addresses,
-//! instructions, accounts from bytes, and the margin of an account computed with the program's own code.
+//! A client of the Estuary program that knows no transport: addresses, instructions, accounts, reports and errors.
+//!
+//! Fetch accounts and send transactions with whatever you like; this crate turns addresses into [`pda`], intentions
+//! into [`instruction`]s, fetched bytes into [`account`]s, and, in [`risk`], fetched bytes into the very margin report
+//! that the program would compute from them: the program's own code runs, so the numbers agree to the bit.
 
-pub mod address;
+pub mod account;
+pub mod error;
 pub mod instruction;
+pub mod pda;
+pub mod risk;
+pub mod view;
 
-pub use address::House;
+pub use anchor_lang::{prelude::Pubkey, solana_program::instruction::Instruction};
+pub use estuary::{
+    instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice, TradeLeg},
+    report::{MarketReportView, PositionView, PositionsView, ReportPage, SummaryView},
+    state::{SeriesKind, MAX_LEGS, MAX_POSITIONS, MAX_POSITIONS_PER_TRANSACTION},
+    EstuaryError, ID,
+};

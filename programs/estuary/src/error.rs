@@ -6,7 +6,7 @@ use anchor_lang::prelude::*;
 ///
 /// Codes are stable: new errors are added at the end.
 #[error_code]
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, bytemuck::CheckedBitPattern)]
 pub enum EstuaryError {
     // Accounts
     /// The account has another layout version than this build reads.
@@ -365,4 +365,19 @@ pub enum EstuaryError {
     /// The margin account breaks its invariant.
     #[msg("invariant: margin account")]
     MarginAccountInvariant,
+}
+
+impl EstuaryError {
+    /// The error with a code as it appears in a transaction's result, if it is one of this program.
+    #[must_use]
+    pub fn from_code(code: u32) -> Option<Self> {
+        let number = code.checked_sub(anchor_lang::error::ERROR_CODE_OFFSET)?;
+        bytemuck::checked::try_cast(number).ok()
+    }
+
+    /// The code of the error in a transaction's result.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        self.into()
+    }
 }

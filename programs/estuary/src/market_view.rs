@@ -95,14 +95,9 @@ impl<'info> MarketView<'info> {
             EstuaryError::AccountOfAnotherClearinghouse
         );
         let ledger = load_ledger(ledger, market_key)?;
-        let limits = PriceLimits {
-            exponent: header.price_exponent,
-            max_age_seconds: header.max_price_age_seconds,
-            max_confidence_ppm: header.max_confidence_ppm,
-            last_publish_time: state::read(&ledger)?.last_publish_time,
-            now,
-        };
-        let price = oracle::read(price, header)?.check(&limits)?;
+        let limits = PriceLimits::of(header, state::read(&ledger)?.last_publish_time, now);
+        let price = oracle::read(price.key, price.owner, &price.try_borrow_data()?, header)?;
+        let price = price.check(&limits)?;
         Ok(Self {
             market,
             ledger,

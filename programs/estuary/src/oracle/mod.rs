@@ -65,22 +65,38 @@ pub fn is_supported(program: &Pubkey) -> bool {
     *program == pyth_pull::PROGRAM_ID
 }
 
-/// Reads the price account of a market.
+/// Reads the price account of a market, given by its address, owner and data.
 ///
 /// # Errors
 /// [`EstuaryError::PriceAccountOwner`] unless the account belongs to the program the market pinned, and the adapter's
 /// errors.
-pub fn read(account: &AccountInfo, market: &Market) -> Result<FeedPrice> {
+pub fn read(address: &Pubkey, owner: &Pubkey, data: &[u8], market: &Market) -> Result<FeedPrice> {
     require_keys_eq!(
-        *account.owner,
+        *owner,
         market.price_program,
         EstuaryError::PriceAccountOwner
     );
     #[cfg(feature = "legacy-push-oracle")]
-    if legacy_push::is_supported(account.owner) {
-        return legacy_push::read(account.key, &account.try_borrow_data()?, &market.feed_id);
+    if legacy_push::is_supported(owner) {
+        return legacy_push::read(address, data, &market.feed_id);
     }
-    pyth_pull::read(&account.try_borrow_data()?, &market.feed_id)
+    // Where the older oracle is compiled in, its accounts are known by their address.
+    let _ = address;
+    pyth_pull::read(data, &market.feed_id)
+}
+
+impl PriceLimits {
+    /// The limits of a market whose ledger has seen a price of `last_publish_time`.
+    #[must_use]
+    pub const fn of(market: &Market, last_publish_time: i64, now: i64) -> Self {
+        Self {
+            exponent: market.price_exponent,
+            max_age_seconds: market.max_price_age_seconds,
+            max_confidence_ppm: market.max_confidence_ppm,
+            last_publish_time,
+            now,
+        }
+    }
 }
 
 impl FeedPrice {

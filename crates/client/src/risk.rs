@@ -1,0 +1,165 @@
+//! Margin computed off chain, from the bytes the program would read and by the code the program would run.
+
+use crate::account::{decode, MarketAccount};
+use anchor_lang::{error::Error, prelude::Pubkey};
+use estuary::{
+    bridge::{self, MarketData},
+    oracle::{self, CheckedPrice, PriceLimits},
+    report::{MarketReportView, PositionsView, SummaryView},
+    state::{MarginAccount, MarketLedger},
+};
+use estuary_risk::margin::MarginReport;
+
+/// A price account as it was fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchedPrice<'a> {
+    /// Its address.
+    pub address: Pubkey,
+    /// The program that owns it.
+    pub owner: Pubkey,
+    /// Its data.
+    pub data: &'a [u8],
+}
+
+/// A market as it was fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchedMarket<'a> {
+    /// Data of the market.
+    pub market: &'a [u8],
+    /// Data of its ledger.
+    pub ledger: &'a [u8],
+    /// Its price account.
+    pub price: FetchedPrice<'a>,
+}
+
+/// A market decoded, with a price that passed every check of the program.
+#[derive(Clone, Debug)]
+pub struct LoadedMarket {
+    /// The market.
+    pub account: MarketAccount,
+    /// Its price.
+    pub price: CheckedPrice,
+}
+
+/// One margin account and its markets at one time.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The account.
+    pub account: Box<MarginAccount>,
+    /// Its markets, ascending by index.
+    pub markets: Vec<LoadedMarket>,
+    /// The time of the snapshot, unix seconds.
+    pub now: i64,
+}
+
+impl LoadedMarket {
+    /// Decodes a market and checks its price as the program would at `now`.
+    ///
+    /// # Errors
+    /// Those of the program's loader of market accounts.
+    pub fn load(fetched: &FetchedMarket<'_>, now: i64) -> Result<Self, Error> {
+        let account = MarketAccount::decode(fetched.market)?;
+        let ledger: Box<MarketLedger> = Box::new(decode(fetched.ledger)?);
+        let limits = PriceLimits::of(&account.header, ledger.last_publish_time, now);
+        let price = &fetched.price;
+        let price = oracle::read(&price.address, &price.owner, price.data, &account.header)?;
+        Ok(Self {
+            price: price.check(&limits)?,
+            account,
+        })
+    }
+
+    /// The market as the engine takes it.
+    #[must_use]
+    pub fn data(&self) -> MarketData<'_> {
+        MarketData {
+            header: &self.account.header,
+            table: &self.account.table,
+            price: self.price,
+        }
+    }
+}
+
+impl Snapshot {
+    /// Decodes an account and the markets it has positions in; further markets are left out.
+    ///
+    /// # Errors
+    /// Those of decoding, and of the program's loader of market accounts. A missing market is one of the engine's
+    /// callers to notice: see [`Snapshot::missing_markets`].
+    pub fn new(account: &[u8], markets: &[FetchedMarket<'_>], now: i64) -> Result<Self, Error> {
+        let account: Box<MarginAccount> = Box::new(decode(account)?);
+        let needed = account.markets()?;
+        let mut loaded = Vec::with_capacity(markets.len());
+        for market in markets {
+            let index = MarketAccount::decode(market.market)?.header.index;
+            if needed.contains(index) {
+                loaded.push(LoadedMarket::load(market, now)?);
+            }
+        }
+        loaded.sort_unstable_by_key(|market| market.account.header.index);
+        Ok(Self {
+            account,
+            markets: loaded,
+            now,
+        })
+    }
+
+    /// Markets the account has positions in that were not given; without them a report would be wrong.
+    ///
+    /// # Errors
+    /// [`estuary::EstuaryError::MarketUnknown`] for a position with an index no market can have.
+    pub fn missing_markets(&self) -> Result<Vec<u16>, Error> {
+        let given = |index: u16| {
+            self.markets
+                .iter()
+                .any(|market| market.account.header.index == index)
+        };
+        Ok(self
+            .account
+            .markets()?
+            .iter()
+            .filter(|index| !given(*index))
+            .collect())
+    }
+
+    /// The markets, or an error that names the first one missing.
+    fn data(&self) -> Result<Vec<MarketData<'_>>, Error> {
+        if let Some(index) = self.missing_markets()?.first() {
+            let error: Error = estuary::EstuaryError::MarketAccountMissing.into();
+            return Err(error.with_values((index, self.markets.len())));
+        }
+        Ok(self.markets.iter().map(LoadedMarket::data).collect())
+    }
+
+    /// Equity and requirements.
+    ///
+    /// # Errors
+    /// [`estuary::EstuaryError::MarketAccountMissing`], the engine's.
+    pub fn assess(&self) -> Result<MarginReport, Error> {
+        bridge::assess(&self.account, &self.data()?, self.now)
+    }
+
+    /// What `margin_report` returns for the account.
+    ///
+    /// # Errors
+    /// [`estuary::EstuaryError::MarketAccountMissing`], the engine's.
+    pub fn summary(&self) -> Result<SummaryView, Error> {
+        bridge::report::summary(&self.account, &self.data()?, self.now)
+    }
+
+    /// What `margin_report` returns for a market.
+    ///
+    /// # Errors
+    /// [`estuary::EstuaryError::MarketAccountMissing`], [`estuary::EstuaryError::ReportPageUnknown`], the engine's.
+    pub fn market(&self, index: u16) -> Result<MarketReportView, Error> {
+        bridge::report::market(&self.account, &self.data()?, self.now, index)
+    }
+
+    /// What `margin_report` returns for a page of positions.
+    ///
+    /// # Errors
+    /// [`estuary::EstuaryError::MarketAccountMissing`], [`estuary::EstuaryError::ReportPageUnknown`], the engine's.
+    pub fn positions(&self, page: u16) -> Result<PositionsView, Error> {
+        bridge::report::positions(&self.account, &self.data()?, self.now, page)
+    }
+}
