@@ -4,7 +4,7 @@
 //! below, read in this order, are the calculation:
 //!
 //! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
-//! scenarios ([`scenario`]) → one strike in every scenario ([`array`]) → what lies between the nodes
+//! scenarios ([`scenario`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
 //! ([`bound`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
 //! ([`liquidation`]).
 #![no_std]
