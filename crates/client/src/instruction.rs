@@ -1,43 +1,81 @@
-//! One builder per instruction. Addresses that follow from others are derived.
+//! Instructions as a well-behaved client builds them.
 
-use crate::pda;
-use anchor_lang::{
-    prelude::{AccountMeta, Pubkey},
-    solana_program::{instruction::Instruction, system_program},
-    InstructionData, ToAccountMetas,
-};
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_lang::{system_program, InstructionData, ToAccountMetas};
 use anchor_spl::token;
-use estuary::{
-    accounts, instruction as data,
-    instructions::{CreateMarketArgs, SeriesArgs, SurfaceSlice, TradeLeg},
-    report::ReportPage,
-};
+use estuary::instructions::{CreateMarketArgs, SeriesArgs, SurfaceSlice, TradeLeg};
+use estuary::report::ReportPage;
+use estuary::{accounts, instruction};
 
-/// The accounts of one market in an instruction that needs a price.
+use crate::address::{ledger, House};
+
+/// A margin account and the token account that its owner pays from and is paid to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MarketKeys {
-    /// Index of the market in its clearinghouse: the order of the accounts.
-    pub index: u16,
+pub struct Trader {
+    /// Who signs.
+    pub owner: Pubkey,
+    /// Number of the margin account among the owner's.
+    pub sub_id: u16,
+    /// The owner's account of the settlement token.
+    pub tokens: Pubkey,
+}
+
+/// Which margin account: the signer's number so-and-so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// Who owns the account and, where an instruction needs it, signs.
+    pub owner: Pubkey,
+    /// Number of the margin account among the owner's.
+    pub sub_id: u16,
+}
+
+/// A market with the price account that an instruction is to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricedMarket {
     /// The market.
     pub market: Pubkey,
-    /// The account its price is read from.
+    /// The price update of its feed.
     pub price: Pubkey,
 }
 
-/// The two sides of a trade.
+/// What an instruction does with the ledgers of its markets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TradeParties {
-    /// Owner of the taker's account; signs.
-    pub taker: Pubkey,
-    /// The taker's account.
-    pub taker_account: Pubkey,
-    /// Owner of the maker's account; signs.
-    pub maker: Pubkey,
-    /// The maker's account.
-    pub maker_account: Pubkey,
+pub enum Ledgers {
+    /// Reads them.
+    Read,
+    /// Records prices and open interest in them.
+    Write,
 }
 
-fn build(accounts: &impl ToAccountMetas, data: &impl InstructionData) -> Instruction {
+/// The remaining accounts over markets, which have to ascend by the markets' index.
+pub fn market_accounts(markets: &[PricedMarket], ledgers: Ledgers) -> Vec<AccountMeta> {
+    let group = |market: &PricedMarket| {
+        let ledger = AccountMeta {
+            pubkey: ledger(&market.market),
+            is_signer: false,
+            is_writable: ledgers == Ledgers::Write,
+        };
+        [
+            AccountMeta::new_readonly(market.market, false),
+            ledger,
+            AccountMeta::new_readonly(market.price, false),
+        ]
+    };
+    markets.iter().flat_map(group).collect()
+}
+
+/// The remaining accounts over markets, the ledgers of `written` markets writable.
+fn mixed_accounts(markets: &[PricedMarket], written: &[Pubkey]) -> Vec<AccountMeta> {
+    let group = |market: &PricedMarket| {
+        let write = written.contains(&market.market);
+        let ledgers = if write { Ledgers::Write } else { Ledgers::Read };
+        market_accounts(core::slice::from_ref(market), ledgers)
+    };
+    markets.iter().flat_map(group).collect()
+}
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
     Instruction {
         program_id: estuary::ID,
         accounts: accounts.to_account_metas(None),
@@ -45,269 +83,182 @@ fn build(accounts: &impl ToAccountMetas, data: &impl InstructionData) -> Instruc
     }
 }
 
-/// Appends `[market, ledger, price]` of each market in ascending order; ledgers of `written` markets are writable.
-fn with_markets(
-    mut instruction: Instruction,
-    markets: &[MarketKeys],
-    written: impl Fn(u16) -> bool,
-) -> Instruction {
-    let mut markets = markets.to_vec();
-    markets.sort_unstable_by_key(|keys| keys.index);
-    for keys in &markets {
-        let ledger = pda::ledger(&keys.market);
-        instruction
-            .accounts
-            .push(AccountMeta::new_readonly(keys.market, false));
-        instruction.accounts.push(AccountMeta {
-            pubkey: ledger,
-            is_signer: false,
-            is_writable: written(keys.index),
-        });
-        instruction
-            .accounts
-            .push(AccountMeta::new_readonly(keys.price, false));
+impl House {
+    /// Creates the clearinghouse.
+    pub fn create_clearinghouse(&self) -> Instruction {
+        let accounts = accounts::CreateClearinghouse {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            settlement_mint: self.mint,
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::CreateClearinghouse { id: self.id })
     }
-    instruction
-}
 
-/// Creates the clearinghouse with a number.
-#[must_use]
-pub fn create_clearinghouse(authority: Pubkey, id: u16, settlement_mint: Pubkey) -> Instruction {
-    let accounts = accounts::CreateClearinghouse {
-        authority,
-        clearinghouse: pda::clearinghouse(id),
-        settlement_mint,
-        system_program: system_program::ID,
-    };
-    build(&accounts, &data::CreateClearinghouse { id })
-}
+    /// Adds the bank of the settlement token.
+    pub fn add_bank(&self) -> Instruction {
+        let accounts = accounts::AddBank {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            mint: self.mint,
+            bank: self.bank,
+            vault: self.vault,
+            token_program: token::ID,
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::AddBank {})
+    }
 
-/// Adds the bank of the settlement token.
-#[must_use]
-pub fn add_bank(authority: Pubkey, clearinghouse: Pubkey, mint: Pubkey) -> Instruction {
-    let bank = pda::bank(&clearinghouse, &mint);
-    let accounts = accounts::AddBank {
-        authority,
-        clearinghouse,
-        mint,
-        bank,
-        vault: pda::vault(&bank),
-        token_program: token::ID,
-        system_program: system_program::ID,
-    };
-    build(&accounts, &data::AddBank {})
-}
+    /// Creates a market and its ledger.
+    pub fn create_market(&self, args: CreateMarketArgs) -> Instruction {
+        let market = self.market(&args.feed_id);
+        let accounts = accounts::CreateMarket {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+            ledger: ledger(&market),
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::CreateMarket { args })
+    }
 
-/// Creates a market and its ledger.
-#[must_use]
-pub fn create_market(
-    authority: Pubkey,
-    clearinghouse: Pubkey,
-    args: CreateMarketArgs,
-) -> Instruction {
-    let market = pda::market(&clearinghouse, &args.feed_id);
-    let accounts = accounts::CreateMarket {
-        authority,
-        clearinghouse,
-        market,
-        ledger: pda::ledger(&market),
-        system_program: system_program::ID,
-    };
-    build(&accounts, &data::CreateMarket { args })
-}
+    /// Makes room for series; repeat until the target is reached.
+    pub fn extend_market(&self, market: Pubkey, target_capacity: u16) -> Instruction {
+        let accounts = accounts::ExtendMarket {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::ExtendMarket { target_capacity })
+    }
 
-/// Grows a market by up to 160 series towards `target_capacity`.
-#[must_use]
-pub fn extend_market(
-    authority: Pubkey,
-    clearinghouse: Pubkey,
-    market: Pubkey,
-    target_capacity: u16,
-) -> Instruction {
-    let system_program = system_program::ID;
-    let accounts = accounts::ExtendMarket {
-        authority,
-        clearinghouse,
-        market,
-        system_program,
-    };
-    build(&accounts, &data::ExtendMarket { target_capacity })
-}
+    /// Lists series.
+    pub fn list_series(&self, market: Pubkey, series: Vec<SeriesArgs>) -> Instruction {
+        let accounts = accounts::ListSeries {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+        };
+        build(accounts, instruction::ListSeries { series })
+    }
 
-/// The `extend_market` instructions that bring a market from one capacity to another.
-#[must_use]
-pub fn extend_market_fully(
-    authority: Pubkey,
-    clearinghouse: Pubkey,
-    market: Pubkey,
-    capacity: u16,
-    target_capacity: u16,
-) -> Vec<Instruction> {
-    let calls = target_capacity.saturating_sub(capacity).div_ceil(160);
-    let call = |_| extend_market(authority, clearinghouse, market, target_capacity);
-    (0..calls).map(call).collect()
-}
+    /// Posts a surface.
+    pub fn post_surface(&self, market: Pubkey, slices: Vec<SurfaceSlice>) -> Instruction {
+        let accounts = accounts::PostSurface {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+        };
+        build(accounts, instruction::PostSurface { slices })
+    }
 
-/// Lists series in the next free slots.
-#[must_use]
-pub fn list_series(
-    authority: Pubkey,
-    clearinghouse: Pubkey,
-    market: Pubkey,
-    series: Vec<SeriesArgs>,
-) -> Instruction {
-    let accounts = accounts::ListSeries {
-        authority,
-        clearinghouse,
-        market,
-    };
-    build(&accounts, &data::ListSeries { series })
-}
+    /// Opens a margin account that `payer` pays for.
+    pub fn open_account(&self, payer: Pubkey, owner: Pubkey, sub_id: u16) -> Instruction {
+        let accounts = accounts::OpenAccount {
+            payer,
+            owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&owner, sub_id),
+            system_program: system_program::ID,
+        };
+        build(accounts, instruction::OpenAccount { sub_id })
+    }
 
-/// Posts smiles and basis rates, ascending by time; unknown times become expiries.
-#[must_use]
-pub fn post_surface(
-    authority: Pubkey,
-    clearinghouse: Pubkey,
-    market: Pubkey,
-    slices: Vec<SurfaceSlice>,
-) -> Instruction {
-    let accounts = accounts::PostSurface {
-        authority,
-        clearinghouse,
-        market,
-    };
-    build(&accounts, &data::PostSurface { slices })
-}
+    /// Deposits `amount` base units from the trader's token account.
+    pub fn deposit(&self, trader: &Trader, amount: u64) -> Instruction {
+        let accounts = accounts::Deposit {
+            depositor: trader.owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&trader.owner, trader.sub_id),
+            bank: self.bank,
+            mint: self.mint,
+            vault: self.vault,
+            source: trader.tokens,
+            token_program: token::ID,
+        };
+        build(accounts, instruction::Deposit { amount })
+    }
 
-/// Opens the owner's margin account with a number.
-#[must_use]
-pub fn open_account(
-    payer: Pubkey,
-    owner: Pubkey,
-    clearinghouse: Pubkey,
-    sub_id: u16,
-) -> Instruction {
-    let accounts = accounts::OpenAccount {
-        payer,
-        owner,
-        clearinghouse,
-        margin_account: pda::margin_account(&clearinghouse, &owner, sub_id),
-        system_program: system_program::ID,
-    };
-    build(&accounts, &data::OpenAccount { sub_id })
-}
+    /// Withdraws `amount` base units to the trader's token account; `markets` are those the account
+    /// has positions in, ascending.
+    pub fn withdraw(&self, trader: &Trader, amount: u64, markets: &[PricedMarket]) -> Instruction {
+        let accounts = accounts::Withdraw {
+            owner: trader.owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&trader.owner, trader.sub_id),
+            bank: self.bank,
+            mint: self.mint,
+            vault: self.vault,
+            destination: trader.tokens,
+            token_program: token::ID,
+        };
+        let mut instruction = build(accounts, instruction::Withdraw { amount });
+        instruction
+            .accounts
+            .extend(market_accounts(markets, Ledgers::Read));
+        instruction
+    }
 
-/// Deposits base units of a token from `source`, whose authority signs.
-#[must_use]
-pub fn deposit(
-    depositor: Pubkey,
-    clearinghouse: Pubkey,
-    margin_account: Pubkey,
-    mint: Pubkey,
-    source: Pubkey,
-    amount: u64,
-) -> Instruction {
-    let bank = pda::bank(&clearinghouse, &mint);
-    let accounts = accounts::Deposit {
-        depositor,
-        clearinghouse,
-        margin_account,
-        bank,
-        mint,
-        vault: pda::vault(&bank),
-        source,
-        token_program: token::ID,
-    };
-    build(&accounts, &data::Deposit { amount })
-}
+    /// Trades legs between two accounts, whose owners both sign. `markets` are those of either account and of the legs,
+    /// ascending; `traded` those of the legs.
+    pub fn block_trade(
+        &self,
+        taker: &Party,
+        maker: &Party,
+        legs: Vec<TradeLeg>,
+        markets: &[PricedMarket],
+        traded: &[Pubkey],
+    ) -> Instruction {
+        let accounts = accounts::BlockTrade {
+            taker: taker.owner,
+            maker: maker.owner,
+            clearinghouse: self.clearinghouse,
+            taker_account: self.margin_account(&taker.owner, taker.sub_id),
+            maker_account: self.margin_account(&maker.owner, maker.sub_id),
+        };
+        let mut instruction = build(accounts, instruction::BlockTrade { legs });
+        let remaining = mixed_accounts(markets, traded);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
 
-/// Withdraws base units of a token to `destination`. `markets` are those the account has positions in.
-#[must_use]
-pub fn withdraw(
-    owner: Pubkey,
-    clearinghouse: Pubkey,
-    margin_account: Pubkey,
-    mint: Pubkey,
-    destination: Pubkey,
-    amount: u64,
-    markets: &[MarketKeys],
-) -> Instruction {
-    let bank = pda::bank(&clearinghouse, &mint);
-    let accounts = accounts::Withdraw {
-        owner,
-        clearinghouse,
-        margin_account,
-        bank,
-        mint,
-        vault: pda::vault(&bank),
-        destination,
-        token_program: token::ID,
-    };
-    with_markets(
-        build(&accounts, &data::Withdraw { amount }),
-        markets,
-        |_| false,
-    )
-}
+    /// Asks for a view of an account's margin: simulate it and read the return data with [`crate::view::decode`].
+    /// `markets` are those the account has positions in, ascending.
+    pub fn margin_report(
+        &self,
+        account: &Party,
+        page: ReportPage,
+        markets: &[PricedMarket],
+    ) -> Instruction {
+        let accounts = accounts::MarginReport {
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&account.owner, account.sub_id),
+        };
+        let mut instruction = build(accounts, instruction::MarginReport { page });
+        let remaining = market_accounts(markets, Ledgers::Read);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
 
-/// Trades legs between two accounts. `markets` are those of either account and of the legs.
-#[must_use]
-pub fn block_trade(
-    clearinghouse: Pubkey,
-    parties: &TradeParties,
-    legs: Vec<TradeLeg>,
-    markets: &[MarketKeys],
-) -> Instruction {
-    let accounts = accounts::BlockTrade {
-        taker: parties.taker,
-        maker: parties.maker,
-        clearinghouse,
-        taker_account: parties.taker_account,
-        maker_account: parties.maker_account,
-    };
-    let traded: Vec<u16> = legs.iter().map(|leg| leg.market).collect();
-    let instruction = build(&accounts, &data::BlockTrade { legs });
-    with_markets(instruction, markets, |index| traded.contains(&index))
-}
-
-/// Asks for a view of an account's margin; simulate it and read the return data with [`crate::view::decode`].
-/// `markets` are those the account has positions in.
-#[must_use]
-pub fn margin_report(
-    clearinghouse: Pubkey,
-    margin_account: Pubkey,
-    page: ReportPage,
-    markets: &[MarketKeys],
-) -> Instruction {
-    let accounts = accounts::MarginReport {
-        clearinghouse,
-        margin_account,
-    };
-    with_markets(
-        build(&accounts, &data::MarginReport { page }),
-        markets,
-        |_| false,
-    )
-}
-
-/// Takes positions of an account below its maintenance margin. `markets` are those of either account; `written` the
-/// indices of those the liquidated account has positions in.
-#[must_use]
-pub fn liquidate(
-    liquidator: Pubkey,
-    clearinghouse: Pubkey,
-    liquidator_account: Pubkey,
-    liquidated_account: Pubkey,
-    markets: &[MarketKeys],
-    written: &[u16],
-) -> Instruction {
-    let accounts = accounts::Liquidate {
-        liquidator,
-        clearinghouse,
-        liquidator_account,
-        liquidated_account,
-    };
-    let instruction = build(&accounts, &data::Liquidate {});
-    with_markets(instruction, markets, |index| written.contains(&index))
+    /// Takes positions of an account below its maintenance margin; the liquidator's owner signs. `markets` are those
+    /// of either account, ascending; `liquidated_markets` those of the liquidated account.
+    pub fn liquidate(
+        &self,
+        liquidator: &Party,
+        liquidated: &Party,
+        markets: &[PricedMarket],
+        liquidated_markets: &[Pubkey],
+    ) -> Instruction {
+        let accounts = accounts::Liquidate {
+            liquidator: liquidator.owner,
+            clearinghouse: self.clearinghouse,
+            liquidator_account: self.margin_account(&liquidator.owner, liquidator.sub_id),
+            liquidated_account: self.margin_account(&liquidated.owner, liquidated.sub_id),
+        };
+        let mut instruction = build(accounts, instruction::Liquidate {});
+        let remaining = mixed_accounts(markets, liquidated_markets);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
 }

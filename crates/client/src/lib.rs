@@ -1,16 +1,17 @@
 //! A client of the Estuary program that knows no transport: addresses, instructions, accounts, reports and errors.
 //!
-//! Fetch accounts and send transactions with whatever you like; this crate turns addresses into [`pda`], intentions
+//! Fetch accounts and send transactions with whatever you like; this crate derives [`address`]es, turns intentions
 //! into [`instruction`]s, fetched bytes into [`account`]s, and, in [`risk`], fetched bytes into the very margin report
 //! that the program would compute from them: the program's own code runs, so the numbers agree to the bit.
 
 pub mod account;
+pub mod address;
 pub mod error;
 pub mod instruction;
-pub mod pda;
 pub mod risk;
 pub mod view;
 
+pub use address::House;
 pub use anchor_lang::{prelude::Pubkey, solana_program::instruction::Instruction};
 pub use estuary::{
     instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice, TradeLeg},
