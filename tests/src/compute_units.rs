@@ -11,10 +11,16 @@ use crate::{elf, ix, House, Trader, Underlying, World};
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Discriminator;
-use estuary::instructions::{SeriesArgs, SurfaceSlice};
+use bytemuck::AnyBitPattern;
+use estuary::instructions::{SeriesArgs, SurfaceSlice, TradeLeg};
+use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView};
 use estuary::state::series::NO_EXPIRY;
-use estuary::state::{MarginAccount, Position, SeriesKind, MAX_POSITIONS};
+use estuary::state::{
+    Balance, MarginAccount, MarketLedger, Position, SeriesKind, MAX_POSITIONS, MAX_SERIES,
+};
+use estuary_client::instruction::{Party, PricedMarket};
 use estuary_differential::Request;
+use litesvm::types::TransactionMetadata;
 use litesvm::LiteSVM;
 use solana_compute_budget::compute_budget::ComputeBudget;
 use solana_keypair::Keypair;
@@ -48,7 +54,7 @@ struct Bench {
     payer: Keypair,
     house: House,
     markets: Vec<Underlying>,
-    trader: Trader,
+    traders: [Trader; 2],
     positions: usize,
 }
 
@@ -59,7 +65,10 @@ struct Bench {
 pub fn measure() -> Figures {
     let mut figures = Figures::new();
     let mut bench = Bench::new(SHIPPED, MAX_POSITIONS);
-    bench.measure_shipped(&mut figures);
+    bench.measure_transfers(&mut figures);
+    bench.measure_reports(&mut figures);
+    bench.measure_trades(&mut figures);
+    bench.measure_liquidations(&mut figures);
     let mut wide = Bench::new(WIDE, WIDE_POSITIONS);
     wide.measure_wide(&mut figures);
     figures.insert("range_bound_per_market", range_bound());
@@ -79,14 +88,8 @@ impl Bench {
         for market in &markets {
             list_series(&mut world, &house, market);
         }
-        let trader = house.trader(&mut world, DEPOSIT);
-        let budget = ComputeBudget {
-            compute_unit_limit: COMPUTE_UNITS,
-            ..ComputeBudget::new_with_defaults(false)
-        };
-        let mut svm = LiteSVM::new()
-            .with_compute_budget(budget)
-            .with_transaction_history(0);
+        let traders = [0; 2].map(|_| house.trader(&mut world, DEPOSIT));
+        let mut svm = unlimited_svm();
         svm.add_program_from_file(estuary::ID, elf::path(elf))
             .expect("an ELF that loads");
         let clock = svm.get_sysvar::<Clock>();
@@ -102,101 +105,237 @@ impl Bench {
             payer,
             house,
             markets,
-            trader,
+            traders,
             positions,
         };
         bench.copy_accounts(&world);
         bench
     }
 
-    /// Copies what the World holds, the margin account widened to this build's layout.
+    /// Copies what the World holds, the margin accounts widened to this build's layout.
     fn copy_accounts(&mut self, world: &World) {
-        let (house, trader) = (&self.house, &self.trader);
+        let house = &self.house;
         let mut keys = vec![house.clearinghouse, house.mint, house.bank, house.vault];
-        keys.extend([trader.owner.pubkey(), trader.account, trader.tokens]);
+        for trader in &self.traders {
+            keys.extend([trader.owner.pubkey(), trader.account, trader.tokens]);
+        }
         for market in &self.markets {
             keys.extend([market.market, market.ledger, market.price_account]);
         }
         for key in keys {
             let mut account = world.raw(&key);
+            if account.data.starts_with(MarketLedger::DISCRIMINATOR) {
+                // As if others traded: written positions are in nobody's open interest.
+                let start =
+                    MarketLedger::DISCRIMINATOR.len() + offset_of!(MarketLedger, open_interest);
+                let interest = [1_000_000u64; MAX_SERIES];
+                account.data[start..].copy_from_slice(bytemuck::bytes_of(&interest));
+            }
             if account.data.starts_with(MarginAccount::DISCRIMINATOR) {
-                let length =
-                    account.data.len() + (self.positions - MAX_POSITIONS) * size_of::<Position>();
-                account.data.resize(length, 0);
+                let more = (self.positions - MAX_POSITIONS) * size_of::<Position>();
+                account.data.resize(account.data.len() + more, 0);
                 account.lamports = crate::token::RICH;
             }
             self.svm.set_account(key, account).expect("an account");
         }
     }
 
-    /// Writes the first `count` rows of the book as the trader's positions.
-    fn hold(&mut self, rows: &[Row]) {
-        let mut positions: Vec<Position> = rows.iter().map(|row| position(row)).collect();
-        positions.sort_unstable_by(|a, b| a.order(b.market, b.slot));
-        let mut account = self
-            .svm
-            .get_account(&self.trader.account)
-            .expect("a margin account");
-        let start = 8 + offset_of!(MarginAccount, positions);
-        account.data[start..].fill(0);
-        let bytes: &[u8] = bytemuck::cast_slice(&positions);
+    /// Changes bytes of a trader's margin account from `offset` of the struct on.
+    fn write(&mut self, trader: usize, offset: usize, bytes: &[u8]) {
+        let key = self.traders[trader].account;
+        let mut account = self.svm.get_account(&key).expect("a margin account");
+        let start = MarginAccount::DISCRIMINATOR.len() + offset;
         account.data[start..start + bytes.len()].copy_from_slice(bytes);
+        self.svm.set_account(key, account).expect("an account");
+    }
+
+    /// Writes rows of the book as all of a trader's positions, `sign` times their lots.
+    fn hold(&mut self, trader: usize, rows: &[Row], sign: i64) {
+        let mut positions: Vec<Position> = rows.iter().map(|row| position(row, sign)).collect();
+        positions.sort_unstable_by(|a, b| a.order(b.market, b.slot));
         let count = u16::try_from(positions.len())
             .expect("a count")
             .to_le_bytes();
-        let place = 8 + offset_of!(MarginAccount, position_count);
-        account.data[place..place + 2].copy_from_slice(&count);
-        self.svm
-            .set_account(self.trader.account, account)
-            .expect("an account");
+        positions.resize(self.positions, Position::default());
+        self.write(
+            trader,
+            offset_of!(MarginAccount, positions),
+            bytemuck::cast_slice(&positions),
+        );
+        self.write(trader, offset_of!(MarginAccount, position_count), &count);
     }
 
-    /// Compute units of one instruction, which has to succeed; nothing it writes is kept.
-    fn cost(&self, instruction: Instruction, signers: &[&Keypair]) -> u64 {
+    /// Writes a trader's cash.
+    fn set_cash(&mut self, trader: usize, cash: i64) {
+        let offset = offset_of!(MarginAccount, balances) + offset_of!(Balance, amount);
+        self.write(trader, offset, &cash.to_le_bytes());
+    }
+
+    /// The metadata of one instruction, which has to succeed; nothing it writes is kept.
+    fn simulate(&self, instruction: Instruction) -> TransactionMetadata {
         let payer = self.payer.pubkey();
-        let signers: Vec<&Keypair> = std::iter::once(&self.payer)
-            .chain(signers.iter().copied())
-            .collect();
+        let wanted = |key: &Pubkey| {
+            instruction
+                .accounts
+                .iter()
+                .any(|meta| meta.is_signer && meta.pubkey == *key)
+        };
+        let mut signers = vec![&self.payer];
+        signers.extend(
+            self.traders
+                .iter()
+                .map(|trader| &trader.owner)
+                .filter(|key| wanted(&key.pubkey())),
+        );
         let blockhash = self.svm.latest_blockhash();
         let transaction =
             Transaction::new_signed_with_payer(&[instruction], Some(&payer), &signers, blockhash);
         match self.svm.simulate_transaction(transaction) {
-            Ok(done) => done.meta.compute_units_consumed,
+            Ok(done) => done.meta,
             Err(failed) => panic!("{}\n{}", failed.err, failed.meta.logs.join("\n")),
         }
     }
 
-    fn measure_shipped(&mut self, figures: &mut Figures) {
-        let (house, trader) = (&self.house, &self.trader);
-        let owner = [&trader.owner];
-        let deposit = ix::deposit(house, trader, setup::USD);
-        figures.insert("deposit", self.cost(deposit, &owner));
-        let withdraw = ix::withdraw(house, trader, setup::USD, &[]);
-        figures.insert("withdraw", self.cost(withdraw, &owner));
+    /// Compute units of one instruction.
+    fn cost(&self, instruction: Instruction) -> u64 {
+        self.simulate(instruction).compute_units_consumed
+    }
+
+    /// Both markets, for the instructions' remaining accounts.
+    fn both(&self) -> Vec<&Underlying> {
+        self.markets.iter().collect()
+    }
+
+    /// Both markets with their prices.
+    fn priced(&self) -> Vec<PricedMarket> {
+        let priced = |market: &Underlying| PricedMarket {
+            market: market.market,
+            price: market.price_account,
+        };
+        self.markets.iter().map(priced).collect()
+    }
+
+    /// Addresses of both markets.
+    fn keys(&self) -> Vec<Pubkey> {
+        self.markets.iter().map(|market| market.market).collect()
+    }
+
+    /// One view of a trader's margin report.
+    fn report<T: AnyBitPattern>(&self, trader: usize, page: ReportPage) -> T {
+        let instruction =
+            self.house
+                .addresses
+                .margin_report(&party(&self.traders[trader]), page, &self.priced());
+        let mut data = self.simulate(instruction).return_data.data;
+        // The runtime cuts zeros off the end.
+        data.resize(size_of::<T>(), 0);
+        bytemuck::pod_read_unaligned(&data)
+    }
+
+    fn measure_transfers(&mut self, figures: &mut Figures) {
+        let (house, trader) = (&self.house, &self.traders[0]);
+        figures.insert("deposit", self.cost(ix::deposit(house, trader, setup::USD)));
+        figures.insert(
+            "withdraw",
+            self.cost(ix::withdraw(house, trader, setup::USD, &[])),
+        );
         let rows = bench_book::rows();
         for (name, count) in [("withdraw_16", 16), ("withdraw_64", 64)] {
-            self.hold(&rows[..count]);
-            figures.insert(name, self.cost(self.withdraw(), &[&self.trader.owner]));
+            self.hold(0, &rows[..count], 1);
+            let withdraw = ix::withdraw(&self.house, &self.traders[0], setup::USD, &self.both());
+            figures.insert(name, self.cost(withdraw));
         }
     }
 
+    /// Compute units of a report's page for the first rows of the book.
+    fn report_cost(&mut self, count: usize, page: ReportPage) -> u64 {
+        self.hold(0, &bench_book::rows()[..count], 1);
+        self.cost(self.house.addresses.margin_report(
+            &party(&self.traders[0]),
+            page,
+            &self.priced(),
+        ))
+    }
+
+    fn measure_reports(&mut self, figures: &mut Figures) {
+        figures.insert(
+            "margin_report_16",
+            self.report_cost(16, ReportPage::Summary),
+        );
+        figures.insert(
+            "margin_report_64",
+            self.report_cost(64, ReportPage::Summary),
+        );
+        let positions = self.report_cost(64, ReportPage::Positions(0));
+        figures.insert("margin_report_64_positions", positions);
+    }
+
     fn measure_wide(&mut self, figures: &mut Figures) {
-        let rows = bench_book::rows();
-        let [with_64, with_128] = [64, 128].map(|count| {
-            self.hold(&rows[..count]);
-            self.cost(self.withdraw(), &[&self.trader.owner])
-        });
-        figures.insert("withdraw_128", with_128);
+        let [with_64, with_128] =
+            [64, 128].map(|count| self.report_cost(count, ReportPage::Summary));
+        figures.insert("margin_report_128", with_128);
         figures.insert(
             "option_scenario",
             (with_128 - with_64).div_ceil(64 * COLUMNS),
         );
     }
 
-    /// A withdrawal over both markets: a margin check and a transfer.
-    fn withdraw(&self) -> Instruction {
-        let markets: Vec<&Underlying> = self.markets.iter().collect();
-        ix::withdraw(&self.house, &self.trader, setup::USD, &markets)
+    /// Four legs at mark in series that both sides hold; 12 others of each side are its own or, mirrored, the same.
+    fn measure_trades(&mut self, figures: &mut Figures) {
+        let rows = bench_book::rows();
+        self.hold(0, &rows[..16], 1);
+        let view: PositionsView = self.report(0, ReportPage::Positions(0));
+        let traded: Vec<Row> = [0, 1, 2, 3].map(|place| rows[place]).to_vec();
+        let legs: Vec<TradeLeg> = traded.iter().map(|row| leg(row, &view)).collect();
+        let others: Vec<Row> = traded.iter().chain(&rows[16..28]).copied().collect();
+        let [taker, maker] = &self.traders;
+        let trade = self.house.addresses.block_trade(
+            &party(taker),
+            &party(maker),
+            legs,
+            &self.priced(),
+            &self.keys(),
+        );
+        for (name, book) in [
+            ("block_trade_4_legs_16_positions", &others[..]),
+            ("block_trade_4_legs_16_positions_mirrored", &rows[..16]),
+        ] {
+            self.hold(1, book, -1);
+            figures.insert(name, self.cost(trade.clone()));
+        }
+    }
+
+    /// The first trader just below maintenance margin, the second flat and rich.
+    fn measure_liquidations(&mut self, figures: &mut Figures) {
+        let rows = bench_book::rows();
+        self.hold(1, &[], 1);
+        for (name, count) in [("liquidate_16", 16), ("liquidate_64", 64)] {
+            self.set_cash(0, DEPOSIT as i64);
+            // The side of the book that owes value, so that the account has the cash to give positions away.
+            let short = [1, -1].into_iter().find_map(|sign| {
+                self.hold(0, &rows[..count], sign);
+                let summary: SummaryView = self.report(0, ReportPage::Summary);
+                (summary.option_value < 0).then_some(summary)
+            });
+            let summary = short.expect("one side owes value");
+            let equity = summary.maintenance_margin / 10 * 9;
+            self.set_cash(0, summary.cash - summary.equity + equity);
+            let [liquidated, liquidator] = &self.traders;
+            let liquidate = self.house.addresses.liquidate(
+                &party(liquidator),
+                &party(liquidated),
+                &self.priced(),
+                &self.keys(),
+            );
+            figures.insert(name, self.cost(liquidate));
+        }
+    }
+}
+
+fn party(trader: &Trader) -> Party {
+    Party {
+        owner: trader.owner.pubkey(),
+        sub_id: trader.sub_id,
     }
 }
 
@@ -244,13 +383,31 @@ fn slot(row: &Row) -> u16 {
     1 + before.filter(|other| other.market == row.market).count() as u16
 }
 
-fn position(row: &Row) -> Position {
+fn position(row: &Row, sign: i64) -> Position {
     Position {
         market: row.market,
         slot: slot(row),
         generation: 1,
-        lots: row.lots,
+        lots: sign * row.lots,
         ..Position::default()
+    }
+}
+
+/// One lot of a row's series at its mark, sold where the row is long.
+fn leg(row: &Row, view: &PositionsView) -> TradeLeg {
+    let same =
+        |position: &&PositionView| position.market == row.market && position.slot == slot(row);
+    let position = view
+        .positions
+        .iter()
+        .find(same)
+        .expect("the row on the first page");
+    TradeLeg {
+        market: row.market,
+        slot: position.slot,
+        generation: position.generation,
+        lots: -row.lots.signum(),
+        price: position.mark,
     }
 }
 

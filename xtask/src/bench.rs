@@ -30,13 +30,20 @@ const fn figure(name: &'static str, limit: Option<u64>, what: &'static str) -> D
 
 /// In the order of the page. A figure that is measured and not described is an error, and so is the reverse.
 const FIGURES: &[Described] = &[
-    figure("option_scenario", Some(150), "one option in one scenario: the slope of a margin check from 64 to 128 options over all 33 columns, set-up, netting and slopes included"),
+    figure("option_scenario", Some(150), "one option in one scenario: the slope of a margin report from 64 to 128 options over all 33 columns, set-up, netting and slopes included"),
     figure("range_bound_per_market", Some(3_000), "the certified bound between the nodes and out to the tails, once per market"),
+    figure("margin_report_16", Some(120_000), "margin report, summary, 16 options over 2 markets, accounts loaded"),
+    figure("margin_report_64", Some(400_000), "margin report, summary, 64 options over 2 markets"),
+    figure("margin_report_128", Some(760_000), "margin report, summary, 128 options over 2 markets (wide build)"),
+    figure("margin_report_64_positions", None, "margin report, first page of positions with marks and contributions, 64 options"),
     figure("deposit", Some(25_000), "deposit into an account without positions"),
     figure("withdraw", Some(25_000), "withdraw from an account without positions"),
     figure("withdraw_16", None, "withdraw with 16 options over 2 markets: a margin check and a transfer"),
     figure("withdraw_64", None, "withdraw with 64 options over 2 markets"),
-    figure("withdraw_128", None, "withdraw with 128 options over 2 markets (wide build)"),
+    figure("block_trade_4_legs_16_positions", Some(350_000), "block trade of 4 legs in series that both sides hold, 16 positions on each side, the other 12 different: 28 series"),
+    figure("block_trade_4_legs_16_positions_mirrored", None, "the same with the other 12 positions in the same series: 16 series"),
+    figure("liquidate_16", None, "liquidation of an account with 16 options at 90% of maintenance margin by a flat account"),
+    figure("liquidate_64", None, "liquidation of an account with 64 options at 90% of maintenance margin by a flat account"),
 ];
 
 /// Name and compute units.
@@ -180,9 +187,9 @@ const HOW: &str = "\
   within 25% of spot, calls and puts, longs and shorts, no strike of an expiry twice, so that netting finds nothing. The
   first 16, 64 and 128 rows are the books of those sizes.
 - Markets, series, surfaces, accounts and deposits are made by the program's own instructions. The positions of the bench
-  book are written into the margin account as bytes.
+  book, and open interest to match, are written into the accounts as bytes.
 - Wide build: the program with its feature `bench-wide-accounts`, whose accounts have room for 128 positions instead of
-  64. It exists for this page only. `option_scenario` is the difference of a margin check of 128 and of 64 options, both
+  64. It exists for this page only. `option_scenario` is the difference of a margin report of 128 and of 64 options, both
   in the wide build, over 64 × 33.
 - No node of the kernel returns early: beyond eight standard deviations the argument is clamped and the same polynomial
   evaluated.
