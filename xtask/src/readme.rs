@@ -1,8 +1,8 @@
 //! The commands that the documentation shows are run, and what it shows of their output must be there.
 //!
-//! A block opened by ```` ```console ```` is such an example: lines with `$ ` are commands, the lines below one are its
-//! output, and a line `...` stands for any number of lines. Only commands of `estuary` and `cargo xtask demo` run; a
-//! block whose first line is `# not run` is left alone.
+//! In a block opened by ```` ```sh ```` every line is a command. In one opened by ```` ```console ```` lines with `$ ` are
+//! commands, the lines below one are its output, and a line `...` stands for any number of lines. Only commands of
+//! `estuary` and `cargo xtask demo` run; a block whose first line is `# not run` is left alone.
 
 use crate::process::{host_cargo, step};
 use crate::test::Tally;
@@ -50,20 +50,45 @@ pub fn test(root: &Path, with_elf: bool) -> Result<Tally> {
     Ok(tally)
 }
 
+/// What kind of block a line of a page is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Block {
+    None,
+    Commands,
+    Console,
+}
+
 /// The examples of a page, in order.
 fn examples(text: &str) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
-    let (mut inside, mut command_seen) = (false, false);
+    let (mut block, mut command_seen) = (Block::None, false);
     for line in text.lines() {
-        if line.trim_end() == "```console" {
-            (inside, command_seen) = (true, false);
-        } else if line.starts_with("```") || (!command_seen && line.trim() == "# not run") {
-            inside = false;
-        } else if !inside {
+        if line.starts_with("```") {
+            command_seen = false;
+            block = match (block, line.trim_end()) {
+                (Block::None, "```sh") => Block::Commands,
+                (Block::None, "```console") => Block::Console,
+                _ => Block::None,
+            };
             continue;
-        } else if let Some(command) = line.strip_prefix("$ ") {
+        }
+        if !command_seen && line.trim() == "# not run" {
+            block = Block::None;
+        }
+        let command = match block {
+            Block::None => continue,
+            Block::Commands => Some(line),
+            Block::Console => line.strip_prefix("$ "),
+        };
+        if let Some(command) = command {
+            let command = command
+                .split(" #")
+                .next()
+                .unwrap_or(command)
+                .trim()
+                .to_owned();
             found.push(Example {
-                command: command.trim().to_owned(),
+                command,
                 output: Vec::new(),
             });
             command_seen = true;
@@ -145,7 +170,8 @@ mod tests {
 
     #[test]
     fn examples_are_found_with_their_output() {
-        let page = "text\n```console\n$ estuary risk a\none\n...\n$ ls\n```\n```console\n# not run\n$ x\n```\n";
+        let page = "text\n```console\n$ estuary risk a\none\n...\n```\n```\n$ y\n```\n```sh\nls   # here\n```\n\
+                    ```console\n# not run\n$ x\n```\n";
         let expected = [
             Example {
                 command: "estuary risk a".into(),
