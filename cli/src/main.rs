@@ -5,6 +5,7 @@
     reason = "a host program: overflow checks are on in every profile, and sums over user input are checked"
 )]
 
+mod demo;
 mod risk;
 
 use std::process::ExitCode;
@@ -23,10 +24,13 @@ struct Cli {
 enum Command {
     /// Margin and prices of a portfolio in a JSON file, by the program's own risk engine.
     Risk(risk::RiskCommand),
+    /// Replays a price crash through the real program in an embedded SVM: accounts, margins, liquidations.
+    Demo(demo::DemoCommand),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Risk(command) => risk::run(&command),
+        Command::Demo(command) => demo::run(&command),
     }
 }

@@ -1,0 +1,170 @@
+//! The liquidator bot: reads the accounts, evaluates them with the native engine, sends `liquidate` for those below
+//! maintenance margin, again and again until they are healthy or the program refuses.
+
+use anyhow::Result;
+use estuary::report::PositionView;
+use estuary::state::MarginAccount;
+use estuary::EstuaryError;
+use estuary_risk::margin::MarginReport;
+
+use super::format;
+use super::prices::Step;
+use super::time;
+use super::world::World;
+
+/// Liquidations of one account in one step; a call takes up to four legs, so this is far more than any book here needs.
+const MAX_CALLS: usize = 32;
+
+/// A position of the account and how much of it changed hands.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The series.
+    pub series: String,
+    /// Units of the underlying the account gave up, signed as it held them.
+    pub units: f64,
+    /// Units it held before.
+    pub held: f64,
+    /// Mark, a price at exponent −8.
+    pub mark: u64,
+    /// Profit and loss of the position in the worst scenario of its market, as the program reports it.
+    pub contribution: i64,
+}
+
+/// One successful `liquidate`.
+#[derive(Clone, Debug)]
+pub struct Liquidation {
+    /// The account.
+    pub name: &'static str,
+    /// Unix seconds.
+    pub time: i64,
+    /// The step's name.
+    pub step: &'static str,
+    /// Prices of the markets the account has positions in.
+    pub prices: Vec<(String, u64)>,
+    /// The account before.
+    pub before: MarginReport,
+    /// The account after.
+    pub after: MarginReport,
+    /// The worst scenario per market, in words.
+    pub worst: Vec<String>,
+    /// Its positions before, and what was taken of each.
+    pub taken: Vec<Taken>,
+    /// Compute units.
+    pub units: u64,
+}
+
+impl Liquidation {
+    /// What the account paid: at unmoved marks its equity falls by the discount and nothing else.
+    pub fn discount(&self) -> i64 {
+        self.before.equity.0 - self.after.equity.0
+    }
+
+    /// One line for while the replay runs.
+    pub fn headline(&self) -> String {
+        let legs: Vec<String> = self
+            .taken
+            .iter()
+            .map(|taken| taken.series.clone())
+            .collect();
+        format!(
+            "* {} {}: {} liquidated, equity {} below maintenance {}; taken: {}; equity after {}; {} CU",
+            time::full(self.time),
+            self.step,
+            self.name,
+            format::money(self.before.equity.0),
+            format::money(self.before.maintenance_margin.0),
+            legs.join(", "),
+            format::money(self.after.equity.0),
+            format::count(self.units)
+        )
+    }
+}
+
+/// What the bot did in one step.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Liquidations, in order.
+    pub liquidations: Vec<Liquidation>,
+    /// Accounts still below maintenance: name, what the program said, and whether nothing can be taken from them at all.
+    pub refused: Vec<(&'static str, String, bool)>,
+}
+
+/// The bot and the account it takes positions into.
+pub struct Bot {
+    liquidator: usize,
+}
+
+impl Bot {
+    /// For the account at `liquidator`.
+    pub fn new(liquidator: usize) -> Self {
+        Self { liquidator }
+    }
+
+    /// Acts on the current prices.
+    ///
+    /// # Errors
+    /// When an account cannot be read or evaluated.
+    pub fn act(&self, world: &mut World, step: &Step) -> Result<Round> {
+        let mut round = Round::default();
+        for place in (0..world.traders.len()).filter(|place| *place != self.liquidator) {
+            for _ in 0..MAX_CALLS {
+                let view = world.view()?;
+                let account = world.account(place)?;
+                let before = view.report(&account)?;
+                if !before.is_liquidatable() {
+                    break;
+                }
+                let book = world.positions(place)?;
+                match world.liquidate(place, self.liquidator)? {
+                    Ok(done) => {
+                        let worst = view.worst_scenarios(&account, &world.underlyings)?;
+                        let after_account = world.account(place)?;
+                        round.liquidations.push(Liquidation {
+                            name: world.traders[place].name,
+                            time: step.time,
+                            step: step.name,
+                            prices: prices(world, &account, step)?,
+                            before,
+                            after: view.report(&after_account)?,
+                            worst,
+                            taken: taken(world, &book, &after_account),
+                            units: done.units,
+                        });
+                    }
+                    Err(refused) => {
+                        let name = world.traders[place].name;
+                        let nothing = u32::from(EstuaryError::NothingToLiquidate);
+                        let hopeless = refused.code == Some(nothing);
+                        round.refused.push((name, refused.reason, hopeless));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(round)
+    }
+}
+
+fn prices(world: &World, account: &MarginAccount, step: &Step) -> Result<Vec<(String, u64)>> {
+    let price = |index: u16| {
+        let index = usize::from(index);
+        (world.underlyings[index].symbol.clone(), step.prices[index])
+    };
+    Ok(account.markets()?.iter().map(price).collect())
+}
+
+/// What an account no longer has of its book.
+fn taken(world: &World, book: &[PositionView], after: &MarginAccount) -> Vec<Taken> {
+    let gone = |position: &PositionView| {
+        let left = after.lots(position.market, position.slot);
+        let units = |lots| world.units(position.market, lots);
+        Taken {
+            series: world.series_name(position.market, position.slot).to_owned(),
+            units: units(position.lots - left),
+            held: units(position.lots),
+            mark: position.mark,
+            contribution: position.contribution,
+        }
+    };
+    book.iter().map(gone).collect()
+}

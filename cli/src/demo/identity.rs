@@ -1,0 +1,141 @@
+//! The solvency identities over all accounts of the clearinghouse, both sides read from the accounts themselves.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::format;
+use super::world::World;
+
+/// Both sides of every identity.
+pub struct Identities {
+    /// Cash of all accounts, micro-units.
+    pub cash: i128,
+    /// What the bank says it owes.
+    pub deposits: u64,
+    /// What the vault holds.
+    pub vault: u64,
+    /// Per series with a position: market, slot, long lots, short lots.
+    pub series: Vec<(u16, u16, i128, i128)>,
+    /// Per market: costs of the accounts added up, and the ledger's own sum.
+    pub costs: Vec<(u16, i128, i64)>,
+    /// Series whose open interest on the ledger is not the sum of the long lots.
+    pub wrong_interest: usize,
+}
+
+impl Identities {
+    /// Reads all accounts.
+    ///
+    /// # Errors
+    /// When an account cannot be read.
+    pub fn read(world: &World) -> Result<Self> {
+        let mut cash = 0;
+        let mut series: BTreeMap<(u16, u16), (i128, i128)> = BTreeMap::new();
+        let mut costs = vec![0i128; world.underlyings.len()];
+        for trader in 0..world.traders.len() {
+            let account = world.account(trader)?;
+            cash += i128::from(account.cash());
+            for position in account.open_positions() {
+                let (long, short) = series.entry((position.market, position.slot)).or_default();
+                *long += i128::from(position.lots.max(0));
+                *short += i128::from(position.lots.min(0));
+                costs[usize::from(position.market)] += i128::from(position.cost);
+            }
+        }
+        let mut wrong_interest = 0;
+        let mut sums = Vec::with_capacity(costs.len());
+        for (market, cost) in (0u16..).zip(costs) {
+            let ledger = world.ledger(usize::from(market))?;
+            sums.push((market, cost, ledger.total_cost));
+            wrong_interest += (0u16..)
+                .zip(&ledger.open_interest)
+                .filter(|(slot, interest)| {
+                    let long = series.get(&(market, *slot)).map_or(0, |(long, _)| *long);
+                    i128::from(**interest) != long
+                })
+                .count();
+        }
+        Ok(Self {
+            cash,
+            deposits: world.bank()?.deposits,
+            vault: world.svm.tokens(&world.house.vault)?,
+            series: series
+                .into_iter()
+                .map(|((market, slot), (long, short))| (market, slot, long, short))
+                .collect(),
+            costs: sums,
+            wrong_interest,
+        })
+    }
+
+    /// Whether all of them hold.
+    pub fn hold(&self) -> bool {
+        self.money_holds() && self.lots_hold() && self.costs_hold()
+    }
+
+    fn money_holds(&self) -> bool {
+        self.cash == i128::from(self.vault) && self.deposits == self.vault
+    }
+
+    fn lots_hold(&self) -> bool {
+        self.wrong_interest == 0
+            && self
+                .series
+                .iter()
+                .all(|(_, _, long, short)| long + short == 0)
+    }
+
+    fn costs_hold(&self) -> bool {
+        self.costs
+            .iter()
+            .all(|(_, sum, ledger)| *sum == 0 && *ledger == 0)
+    }
+
+    /// One line per identity, with both sides.
+    pub fn lines(&self, world: &World) -> Vec<String> {
+        let verdict = |holds| if holds { "holds" } else { "BROKEN" };
+        let mut lines = vec![
+            format!(
+                "  cash of all accounts     {:>24}",
+                format::exact(self.cash)
+            ),
+            format!(
+                "  deposits the bank owes   {:>24}",
+                format::exact(self.deposits.into())
+            ),
+            format!(
+                "  tokens in the vault      {:>24}   {}",
+                format::exact(self.vault.into()),
+                verdict(self.money_holds())
+            ),
+        ];
+        for (market, slot, long, short) in &self.series {
+            lines.push(format!(
+                "  lots of {:<22} {:>10} long, {:>10} short, sum {}",
+                world.series_name(*market, *slot),
+                long,
+                short,
+                long + short
+            ));
+        }
+        lines.push(format!(
+            "  lots sum to zero in each of {} series: {}",
+            self.series.len(),
+            verdict(self.lots_hold())
+        ));
+        for (market, sum, ledger) in &self.costs {
+            lines.push(format!(
+                "  costs in {:<6} over all accounts {}, on the ledger {}",
+                world.underlyings[usize::from(*market)].symbol,
+                format::exact(*sum),
+                format::exact((*ledger).into())
+            ));
+        }
+        lines.push(format!(
+            "  costs sum to zero in each of {} markets: {}",
+            self.costs.len(),
+            verdict(self.costs_hold())
+        ));
+        lines
+    }
+}

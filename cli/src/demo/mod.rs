@@ -1,0 +1,164 @@
+//! `estuary demo`: a price history replayed through the real program in an embedded SVM.
+//!
+//! file → [`price_file`] (or [`synthetic`]) → [`prices`] → [`world`] (the program deployed in [`svm`], markets by [`listing`] and
+//! [`surface`]) → [`books`] (who trades what) → [`replay`] (each step: prices, reports, [`bot`]) → [`table`] (while it
+//! runs) → [`summary`] (at the end). No margin is computed here: [`view`] calls the engine.
+
+mod books;
+mod bot;
+mod format;
+mod identity;
+mod ix;
+mod listing;
+mod ops;
+mod price_file;
+mod prices;
+mod replay;
+mod summary;
+mod surface;
+mod svm;
+mod synthetic;
+mod table;
+mod time;
+mod view;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{ensure, Context, Result};
+use clap::Args;
+
+use price_file::Window;
+use prices::History;
+use replay::Replay;
+use svm::Svm;
+use table::Screen;
+use world::World;
+
+/// The exit code of a wrong file or program.
+const EXIT_WRONG_INPUT: u8 = 2;
+/// Longest replay: the last expiry, eight weeks after it, has to lie within the program's two years.
+const MAX_DAYS: i64 = 650;
+
+/// The arguments of `estuary demo`.
+#[derive(Args)]
+pub struct DemoCommand {
+    /// The program: `cargo xtask build-sbf` makes target/deploy/estuary.so.
+    #[arg(long, value_name = "FILE")]
+    elf: PathBuf,
+    /// Prices to replay, CSV with the columns timestamp,symbol,open,high,low,close; without it a synthetic crash.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// First bar to replay, UTC.
+    #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "prices")]
+    from: Option<i64>,
+    /// Last bar to replay, UTC.
+    #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "prices")]
+    to: Option<i64>,
+}
+
+/// Runs the demo: 0 when everything held, 1 when something did not, 2 when it could not run.
+pub fn run(command: &DemoCommand) -> ExitCode {
+    match replay(command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(EXIT_WRONG_INPUT)
+        }
+    }
+}
+
+fn replay(command: &DemoCommand) -> Result<bool> {
+    let started = Instant::now();
+    let history = history(command)?;
+    let days = (history.end() - history.start()) / 86_400;
+    ensure!(
+        days <= MAX_DAYS,
+        "the prices span {days} days and the series listed at their start can outlive {MAX_DAYS}: choose a part with --from and --to"
+    );
+    let svm = Svm::new(&command.elf)?;
+    let first = history.steps().next().context("no steps")?;
+    introduce(command, &history);
+    let mut world = World::new(svm, &history, &first)?;
+    describe_markets(&world);
+    println!("\nAccounts, deposits, and what each trades with the market maker at mark, in one atomic block:");
+    let courses = replay::open_books(&mut world)?;
+    println!("\nReplay: the program reports every account at every step; the liquidator acts after each.");
+    let mut screen = Screen::new(
+        history.intervals.len() * prices::STEPS_PER_BAR,
+        courses.len(),
+    )?;
+    let outcome = Replay::new(&mut world, &history, courses, first)?.run(&mut screen)?;
+    let success = summary::print(&world, &outcome)?;
+    let activity = &world.activity;
+    println!(
+        "{} transactions and {} simulations in {:.0} s.",
+        format::count(activity.transactions),
+        format::count(activity.simulations),
+        started.elapsed().as_secs_f64()
+    );
+    Ok(success)
+}
+
+/// The file's history, or the synthetic one.
+fn history(command: &DemoCommand) -> Result<History> {
+    let Some(path) = &command.prices else {
+        return Ok(synthetic::history());
+    };
+    let window = Window {
+        from: command.from.unwrap_or(Window::ALL.from),
+        to: command.to.unwrap_or(Window::ALL.to),
+    };
+    let file =
+        std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    price_file::read(file, window).with_context(|| path.display().to_string())
+}
+
+fn introduce(command: &DemoCommand, history: &History) {
+    println!(
+        "Estuary demo: the real program ({}) in an embedded SVM.",
+        command.elf.display()
+    );
+    match &command.prices {
+        Some(path) => println!("Prices: {}", path.display()),
+        None => println!(
+            "Prices: SYNTHETIC, a built-in invented crash; --prices FILE replays a real one."
+        ),
+    }
+    println!(
+        "  {} bars of {} minutes of {}, {} to {} UTC; each bar is four steps: open, low, high, close.",
+        history.intervals.len(),
+        history.bar_seconds / 60,
+        history.symbols.join(", "),
+        time::full(history.start()),
+        time::full(history.end())
+    );
+}
+
+fn describe_markets(world: &World) {
+    println!("\nMarkets: a perpetual, and futures, calls and puts that all expire after the replay (expiry payouts are not built yet).");
+    for underlying in &world.underlyings {
+        println!(
+            "  {:<6} at {:>12}, stress range ±{}%, base volatility {:.0}%, {} series, lot {}",
+            underlying.symbol,
+            format::price(underlying.first_price),
+            listing::parameters(&underlying.symbol).spot_range_ppm / 10_000,
+            surface::base_volatility(&underlying.symbol) * 100.0,
+            underlying.series.len(),
+            underlying.lot_size as f64 / 1e9
+        );
+    }
+    let expiries: Vec<String> = world
+        .expiries
+        .iter()
+        .map(|time| time::expiry(*time))
+        .collect();
+    println!("  expiries {}", expiries.join(", "));
+    println!("  volatilities are not in the prices, they follow a rule:");
+    for line in surface::RULE {
+        println!("    {line}");
+    }
+}

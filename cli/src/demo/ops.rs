@@ -1,0 +1,123 @@
+//! Trading, reporting and liquidating: the instructions that need markets and prices.
+
+use anchor_lang::solana_program::instruction::Instruction;
+use anyhow::{ensure, Context, Result};
+use estuary::instructions::TradeLeg;
+use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView, POSITIONS_PER_PAGE};
+use estuary::state::MarketSet;
+
+use super::books::BookLeg;
+use super::ix;
+use super::svm::{Executed, Refused};
+use super::world::World;
+
+/// Generation of every series here: no slot is used twice.
+const GENERATION: u32 = 1;
+
+impl World {
+    /// Trades all legs in one block at mark, rounded down, the maker on the other side.
+    ///
+    /// # Errors
+    /// The program's refusals.
+    pub fn block_trade(&mut self, taker: usize, maker: usize, legs: &[BookLeg]) -> Result<()> {
+        let view = self.view()?;
+        let mut markets = self
+            .account(taker)?
+            .markets()?
+            .union(self.account(maker)?.markets()?);
+        let mut priced = Vec::with_capacity(legs.len());
+        for leg in legs {
+            markets.insert(leg.market)?;
+            priced.push(TradeLeg {
+                market: leg.market,
+                slot: leg.slot,
+                generation: GENERATION,
+                lots: leg.lots,
+                price: view.mark(leg.market, leg.slot, GENERATION)?,
+            });
+        }
+        let (taker, maker) = (&self.traders[taker], &self.traders[maker]);
+        let markets = self.priced(markets);
+        let trade = ix::block_trade(
+            &self.house,
+            &taker.party(),
+            &maker.party(),
+            priced,
+            &markets,
+        );
+        let done = self.svm.send(&[trade], &[&taker.owner, &maker.owner])?;
+        self.activity.executed("block_trade", &done);
+        Ok(())
+    }
+
+    /// An account's margin as the program reports it.
+    ///
+    /// # Errors
+    /// The program's refusals.
+    pub fn margin_report(&mut self, trader: usize) -> Result<(SummaryView, u64)> {
+        let report = self.report_page(trader, ReportPage::Summary)?;
+        let done = self.svm.simulate(report, &[])?;
+        self.activity.simulated("margin_report", &done);
+        Ok((returned(&done)?, done.units))
+    }
+
+    /// An account's positions as the program reports them.
+    ///
+    /// # Errors
+    /// The program's refusals.
+    pub fn positions(&mut self, trader: usize) -> Result<Vec<PositionView>> {
+        let count = self.account(trader)?.open_positions().len();
+        let mut positions = Vec::with_capacity(count);
+        for page in 0..count.div_ceil(POSITIONS_PER_PAGE) {
+            let report = self.report_page(trader, ReportPage::Positions(u16::try_from(page)?))?;
+            let done = self.svm.simulate(report, &[])?;
+            self.activity.simulated("margin_report", &done);
+            let view: PositionsView = returned(&done)?;
+            positions.extend(view.positions.iter().take(usize::from(view.count)));
+        }
+        Ok(positions)
+    }
+
+    fn report_page(&self, trader: usize, page: ReportPage) -> Result<Instruction> {
+        let markets = self.priced(self.account(trader)?.markets()?);
+        let account = self.traders[trader].account;
+        Ok(ix::margin_report(&self.house, account, page, &markets))
+    }
+
+    /// One step of a liquidation.
+    ///
+    /// # Errors
+    /// [`Refused`] by the program, the outer error when an account cannot be read.
+    pub fn liquidate(
+        &mut self,
+        trader: usize,
+        liquidator: usize,
+    ) -> Result<Result<Executed, Refused>> {
+        let held = |place: usize| -> Result<MarketSet> { Ok(self.account(place)?.markets()?) };
+        let markets = self.priced(held(trader)?.union(held(liquidator)?));
+        let by = &self.traders[liquidator];
+        let account = self.traders[trader].account;
+        let step = ix::liquidate(&self.house, &by.party(), account, &markets);
+        let result = self.svm.send(&[step], &[&by.owner]);
+        if let Ok(done) = &result {
+            self.activity.executed("liquidate", done);
+        }
+        Ok(result)
+    }
+}
+
+/// A view that the program returned.
+fn returned<T: bytemuck::AnyBitPattern>(done: &Executed) -> Result<T> {
+    // The runtime drops trailing zeros of return data.
+    let mut bytes = vec![0; size_of::<T>()];
+    ensure!(
+        done.data.len() <= bytes.len(),
+        "the program returned {} bytes",
+        done.data.len()
+    );
+    bytes
+        .get_mut(..done.data.len())
+        .context("a view of the right size")?
+        .copy_from_slice(&done.data);
+    Ok(bytemuck::pod_read_unaligned(&bytes))
+}

@@ -1,0 +1,335 @@
+//! The clearing system of the demo: deployed, configured and read through the program's own instructions.
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anyhow::{Context, Result};
+use estuary::instructions::SeriesArgs;
+use estuary::state::{Bank, MarginAccount, MarketLedger, MarketSet};
+use estuary_client::address::{derive, ledger};
+use estuary_client::instruction::{PricedMarket, Trader as Party};
+use estuary_client::House;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+use super::listing;
+use super::prices::{History, Step};
+use super::surface::SurfaceRule;
+use super::svm::{Executed, Quote, Svm};
+use super::view::{MarketCopy, View};
+
+/// Half width of the published confidence interval: this part of the price (5 basis points).
+const CONFIDENCE_PART: u64 = 2_000;
+
+/// One underlying.
+pub struct Underlying {
+    /// Its name.
+    pub symbol: String,
+    /// Index of its market in the clearinghouse.
+    pub index: u16,
+    /// The market account.
+    pub market: Pubkey,
+    /// The market's ledger.
+    pub ledger: Pubkey,
+    /// Where its prices are published.
+    pub price_account: Pubkey,
+    /// Its feed.
+    pub feed_id: [u8; 32],
+    /// First price of the replay.
+    pub first_price: u64,
+    /// Billionths of a unit in a lot.
+    pub lot_size: u64,
+    /// How its volatilities are posted.
+    pub rule: SurfaceRule,
+    /// Its series, by slot.
+    pub series: Vec<SeriesArgs>,
+    /// Their names.
+    pub names: Vec<String>,
+}
+
+/// Somebody with a margin account.
+pub struct Trader {
+    /// What the demo calls it.
+    pub name: &'static str,
+    /// Signs for it.
+    pub owner: Keypair,
+    /// The margin account.
+    pub account: Pubkey,
+    /// The owner's token account.
+    pub tokens: Pubkey,
+}
+
+/// Instructions sent so far, and what the last one took.
+#[derive(Clone, Debug, Default)]
+pub struct Activity {
+    /// How many transactions the program executed.
+    pub transactions: u64,
+    /// How many reports were simulated.
+    pub simulations: u64,
+    /// Name of the last instruction, sent or simulated.
+    pub last: &'static str,
+    /// Its compute units.
+    pub last_units: u64,
+}
+
+/// Everything.
+pub struct World {
+    /// The SVM.
+    pub svm: Svm,
+    /// Addresses of the clearinghouse.
+    pub house: House,
+    /// The markets, by index.
+    pub underlyings: Vec<Underlying>,
+    /// Expiries of every market.
+    pub expiries: Vec<i64>,
+    /// The accounts.
+    pub traders: Vec<Trader>,
+    /// The clock, unix seconds.
+    pub now: i64,
+    /// What was sent.
+    pub activity: Activity,
+    authority: Keypair,
+}
+
+/// The same keys in every run: number 0 is the authority's.
+fn keypair(number: u8) -> Keypair {
+    let mut secret = [0x37; 32];
+    secret[0] = number;
+    Keypair::new_from_array(secret)
+}
+
+impl Trader {
+    /// As the client's instruction builders want it.
+    pub fn party(&self) -> Party {
+        Party {
+            owner: self.owner.pubkey(),
+            sub_id: 0,
+            tokens: self.tokens,
+        }
+    }
+}
+
+impl World {
+    /// Deploys the program and creates clearinghouse, bank and a market per symbol at the first prices.
+    ///
+    /// # Errors
+    /// The program's refusals, which would be mistakes of the demo.
+    pub fn new(mut svm: Svm, history: &History, first: &Step) -> Result<Self> {
+        let authority = keypair(0);
+        let mint = keypair(1).pubkey();
+        svm.set_time(first.time);
+        svm.fund(&authority.pubkey())?;
+        svm.create_mint(mint)?;
+        let mut world = Self {
+            svm,
+            house: House::new(0, authority.pubkey(), mint),
+            underlyings: Vec::new(),
+            expiries: listing::expiries(history.end()).to_vec(),
+            traders: Vec::new(),
+            now: first.time,
+            activity: Activity::default(),
+            authority,
+        };
+        world.govern("create_clearinghouse", world.house.create_clearinghouse())?;
+        world.govern("add_bank", world.house.add_bank())?;
+        for (symbol, price) in history.symbols.iter().zip(&first.prices) {
+            world.add_market(symbol, *price, history.bar_seconds)?;
+        }
+        world.publish(first)?;
+        Ok(world)
+    }
+
+    fn add_market(&mut self, symbol: &str, first_price: u64, bar_seconds: i64) -> Result<()> {
+        let house = self.house;
+        let index = u16::try_from(self.underlyings.len()).context("too many symbols")?;
+        let args = listing::market_args(symbol, first_price);
+        let feed_id = args.feed_id;
+        let market = house.market(&feed_id);
+        let series = listing::series(first_price);
+        let mut rule = SurfaceRule::new(symbol, bar_seconds);
+        let slices = rule.post(&self.expiries, self.now);
+        let capacity = u16::try_from(series.len()).context("too many series")?;
+        self.underlyings.push(Underlying {
+            symbol: symbol.to_owned(),
+            index,
+            market,
+            ledger: ledger(&market),
+            price_account: derive(&[b"demo price", &feed_id]),
+            feed_id,
+            first_price,
+            lot_size: args.lot_size,
+            rule,
+            names: series
+                .iter()
+                .map(|series| listing::name(symbol, series, &self.expiries))
+                .collect(),
+            series: series.clone(),
+        });
+        self.govern("create_market", house.create_market(args))?;
+        self.govern("extend_market", house.extend_market(market, capacity))?;
+        self.govern("post_surface", house.post_surface(market, slices))?;
+        self.govern("list_series", house.list_series(market, series))
+    }
+
+    /// Posts the surface of a market by its rule.
+    ///
+    /// # Errors
+    /// The program's refusals.
+    pub fn post_surface(&mut self, index: usize) -> Result<()> {
+        let underlying = &mut self.underlyings[index];
+        let slices = underlying.rule.post(&self.expiries, self.now);
+        let instruction = self.house.post_surface(underlying.market, slices);
+        self.govern("post_surface", instruction)
+    }
+
+    /// Sends an instruction of the authority's.
+    fn govern(&mut self, name: &'static str, instruction: Instruction) -> Result<()> {
+        let done = self
+            .svm
+            .send(&[instruction], &[&self.authority])
+            .with_context(|| format!("{name} was refused"))?;
+        self.activity.executed(name, &done);
+        Ok(())
+    }
+
+    /// Moves the clock to a step and publishes its prices.
+    ///
+    /// # Errors
+    /// When the SVM does not take a price account.
+    pub fn publish(&mut self, step: &Step) -> Result<()> {
+        self.now = step.time;
+        self.svm.set_time(step.time);
+        for (underlying, price) in self.underlyings.iter().zip(&step.prices) {
+            let quote = Quote {
+                feed_id: underlying.feed_id,
+                price: *price,
+                confidence: price / CONFIDENCE_PART,
+                exponent: listing::EXPONENT,
+                publish_time: step.time,
+            };
+            self.svm.publish(underlying.price_account, &quote)?;
+        }
+        Ok(())
+    }
+
+    /// Opens an account and deposits `amount` micro-units, after giving the owner the tokens.
+    ///
+    /// # Errors
+    /// The program's refusals.
+    pub fn open(&mut self, name: &'static str, amount: u64) -> Result<usize> {
+        let place = self.traders.len();
+        let number = u8::try_from(place).context("too many traders")?;
+        let (owner, tokens) = (keypair(0x40 + number), keypair(0x80 + number).pubkey());
+        let trader = Trader {
+            name,
+            account: self.house.margin_account(&owner.pubkey(), 0),
+            owner,
+            tokens,
+        };
+        let key = trader.owner.pubkey();
+        self.svm.fund(&key)?;
+        self.svm
+            .create_tokens(tokens, self.house.mint, key, amount)?;
+        let steps = [
+            ("open_account", self.house.open_account(key, key, 0)),
+            ("deposit", self.house.deposit(&trader.party(), amount)),
+        ];
+        for (what, instruction) in steps {
+            let done = self.svm.send(&[instruction], &[&trader.owner]);
+            let done = done.with_context(|| format!("{what} of the {name} was refused"))?;
+            self.activity.executed(what, &done);
+        }
+        self.traders.push(trader);
+        Ok(place)
+    }
+
+    /// Accounts of the markets in a set, as the client's instruction builders want them.
+    pub fn priced(&self, markets: MarketSet) -> Vec<PricedMarket> {
+        let priced = |index: u16| {
+            let underlying = &self.underlyings[usize::from(index)];
+            PricedMarket {
+                market: underlying.market,
+                price: underlying.price_account,
+            }
+        };
+        markets.iter().map(priced).collect()
+    }
+
+    // Reading
+
+    /// A margin account, by place in [`World::traders`].
+    ///
+    /// # Errors
+    /// When the SVM has no such account.
+    pub fn account(&self, trader: usize) -> Result<MarginAccount> {
+        self.zero_copy(&self.traders[trader].account)
+    }
+
+    /// The bank.
+    ///
+    /// # Errors
+    /// When the SVM has no such account.
+    pub fn bank(&self) -> Result<Bank> {
+        self.zero_copy(&self.house.bank)
+    }
+
+    /// A market's ledger.
+    ///
+    /// # Errors
+    /// When the SVM has no such account.
+    pub fn ledger(&self, market: usize) -> Result<MarketLedger> {
+        self.zero_copy(&self.underlyings[market].ledger)
+    }
+
+    fn zero_copy<T: bytemuck::AnyBitPattern>(&self, address: &Pubkey) -> Result<T> {
+        let data = self.svm.data(address)?;
+        let body = data.get(8..8 + size_of::<T>());
+        Ok(bytemuck::pod_read_unaligned(
+            body.with_context(|| format!("{address} is too short"))?,
+        ))
+    }
+
+    /// All markets and prices as the native engine sees them now.
+    ///
+    /// # Errors
+    /// When an account cannot be read, or a price would be refused.
+    pub fn view(&self) -> Result<View> {
+        let mut markets = Vec::with_capacity(self.underlyings.len());
+        for (place, underlying) in self.underlyings.iter().enumerate() {
+            let market = self.svm.data(&underlying.market)?;
+            let price = self.svm.data(&underlying.price_account)?;
+            let last = self.ledger(place)?.last_publish_time;
+            markets.push(MarketCopy::new(market, price, last, self.now)?);
+        }
+        Ok(View::new(markets, self.now))
+    }
+
+    /// Name of a series.
+    pub fn series_name(&self, market: u16, slot: u16) -> &str {
+        let underlying = self.underlyings.get(usize::from(market));
+        underlying
+            .and_then(|underlying| underlying.names.get(usize::from(slot)))
+            .map_or("?", String::as_str)
+    }
+
+    /// Lots in words: units of the underlying.
+    pub fn units(&self, market: u16, lots: i64) -> f64 {
+        let lot = self.underlyings[usize::from(market)].lot_size;
+        lots as f64 * lot as f64 / 1e9
+    }
+}
+
+impl Activity {
+    /// Counts a transaction.
+    pub fn executed(&mut self, name: &'static str, done: &Executed) {
+        self.transactions += 1;
+        self.last = name;
+        self.last_units = done.units;
+    }
+
+    /// Counts a simulation.
+    pub fn simulated(&mut self, name: &'static str, done: &Executed) {
+        self.simulations += 1;
+        self.last = name;
+        self.last_units = done.units;
+    }
+}
