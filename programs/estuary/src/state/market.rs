@@ -248,7 +248,9 @@ impl<'a> MarketRef<'a> {
     /// [`EstuaryError::MarketAccountOwner`] and those of [`split_market`].
     pub fn load(account: &'a AccountInfo<'_>) -> Result<Self> {
         require_keys_eq!(*account.owner, crate::ID, EstuaryError::MarketAccountOwner);
-        let data = account.try_borrow_data()?;
+        // A margin account of the instruction, given in a market's place, is borrowed already.
+        let borrowed = account.try_borrow_data();
+        let data = borrowed.map_err(|_| error!(EstuaryError::MarketAccountType))?;
         split_market(&data)?;
         let (header, tail) = market_ranges(data.len())?;
         // The ranges, sizes and alignment were checked by `split_market`.
