@@ -1,11 +1,10 @@
 //! Books of positions without the trades that lead to them, and their margin by the native engine.
 
-use crate::{Feed, Trader, Underlying, World};
+use crate::{Trader, Underlying, World};
 use anchor_lang::prelude::Pubkey;
 use bytemuck::bytes_of;
-use estuary::bridge::{assess, MarketData};
-use estuary::oracle::{CheckedPrice, FeedPrice, PriceLimits};
-use estuary::state::{MarginAccount, MarketLedger, SeriesKind, StateAccount};
+use estuary::state::{MarketLedger, SeriesKind, StateAccount};
+use estuary_client::risk::{FetchedMarket, FetchedPrice, LoadedMarket, Snapshot};
 use estuary_risk::margin::MarginReport;
 
 /// Lots of a series to hold.
@@ -61,51 +60,61 @@ impl World {
         self.overwrite(&market.ledger, &ledger);
     }
 
+    /// Moves `amount` of unsettled profit from one account to another, into positions that both have in a perp or future.
+    pub fn shift(
+        &mut self,
+        to: &Trader,
+        from: &Trader,
+        market: &Underlying,
+        slot: u16,
+        amount: i64,
+    ) {
+        let cost = Holding {
+            slot,
+            lots: 0,
+            cost: amount,
+        };
+        self.hold(to, from, market, &[cost]);
+    }
+
     fn overwrite<T: StateAccount + bytemuck::NoUninit>(&mut self, key: &Pubkey, state: &T) {
         self.corrupt(key, |account| {
             account.data[8..T::SIZE].copy_from_slice(bytes_of(state));
         });
     }
 
-    /// The price of a market as the program would accept it now.
-    pub fn checked_price(&self, market: &Underlying) -> CheckedPrice {
-        let feed = Feed::read(&self.raw(&market.price_account));
-        let ledger: MarketLedger = self.read(&market.ledger);
-        let limits = PriceLimits {
-            exponent: market.args.price_exponent,
-            max_age_seconds: market.args.max_price_age_seconds,
-            max_confidence_ppm: market.args.max_confidence_ppm,
-            last_publish_time: ledger.last_publish_time,
+    /// A market as a client sees it.
+    ///
+    /// # Panics
+    /// When its price is not one the program would accept.
+    pub fn loaded(&self, market: &Underlying) -> LoadedMarket {
+        let [data, ledger] = [&market.market, &market.ledger].map(|key| self.raw(key).data);
+        let price = self.raw(&market.price_account);
+        let fetched = FetchedMarket {
+            market: &data,
+            ledger: &ledger,
+            price: FetchedPrice {
+                address: market.price_account,
+                owner: price.owner,
+                data: &price.data,
+            },
+        };
+        LoadedMarket::load(&fetched, self.now()).expect("a market with a good price")
+    }
+
+    /// An account as a client sees it; `markets` are those it has positions in.
+    pub fn snapshot(&self, trader: &Trader, markets: &[&Underlying]) -> Snapshot {
+        Snapshot {
+            account: Box::new(self.account(trader)),
+            markets: markets.iter().map(|market| self.loaded(market)).collect(),
             now: self.now(),
-        };
-        let read = FeedPrice {
-            price: feed.price,
-            confidence: feed.confidence,
-            exponent: feed.exponent,
-            publish_time: feed.publish_time,
-        };
-        read.check(&limits).expect("a good price")
+        }
     }
 
-    /// The margin of an account by the native engine; `markets` are those it has positions in.
+    /// The margin of an account by the client; `markets` are those it has positions in.
     pub fn report(&self, trader: &Trader, markets: &[&Underlying]) -> MarginReport {
-        self.report_of(&self.account(trader), markets)
-    }
-
-    /// The margin an account would have.
-    pub fn report_of(&self, account: &MarginAccount, markets: &[&Underlying]) -> MarginReport {
-        let copies: Vec<_> = markets
-            .iter()
-            .map(|market| (self.market(&market.market), self.checked_price(market)))
-            .collect();
-        let data: Vec<_> = copies
-            .iter()
-            .map(|(market, price)| MarketData {
-                header: &market.header,
-                table: &market.table,
-                price: *price,
-            })
-            .collect();
-        assess(account, &data, self.now()).expect("a margin report")
+        self.snapshot(trader, markets)
+            .assess()
+            .expect("a margin report")
     }
 }

@@ -3,8 +3,9 @@
 use crate::{House, Trader, Underlying};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use estuary::instructions::{CreateMarketArgs, SeriesArgs, SurfaceSlice};
-use estuary_client::instruction::{PricedMarket, Trader as Addresses};
+use estuary::instructions::{CreateMarketArgs, SeriesArgs, SurfaceSlice, TradeLeg};
+use estuary::report::ReportPage;
+use estuary_client::instruction::{Party, PricedMarket, Trader as Addresses};
 use solana_signer::Signer;
 
 impl Trader {
@@ -14,6 +15,14 @@ impl Trader {
             owner: self.owner.pubkey(),
             sub_id: self.sub_id,
             tokens: self.tokens,
+        }
+    }
+
+    /// The margin account the client needs.
+    pub fn party(&self) -> Party {
+        Party {
+            owner: self.owner.pubkey(),
+            sub_id: self.sub_id,
         }
     }
 }
@@ -77,4 +86,52 @@ pub fn withdraw(
 ) -> Instruction {
     let trader = trader.addresses();
     house.addresses.withdraw(&trader, amount, &priced(markets))
+}
+
+/// Trades legs; `markets` are those that either side has positions in or a leg names, ascending.
+pub fn block_trade(
+    house: &House,
+    taker: &Trader,
+    maker: &Trader,
+    legs: &[TradeLeg],
+    markets: &[&Underlying],
+) -> Instruction {
+    let named = |market: &&&Underlying| legs.iter().any(|leg| leg.market == market.index);
+    let traded: Vec<_> = markets
+        .iter()
+        .filter(named)
+        .map(|market| market.market)
+        .collect();
+    let (taker, maker) = (taker.party(), maker.party());
+    house
+        .addresses
+        .block_trade(&taker, &maker, legs.to_vec(), &priced(markets), &traded)
+}
+
+/// Reports on an account; `markets` are those it has positions in.
+pub fn margin_report(
+    house: &House,
+    trader: &Trader,
+    page: ReportPage,
+    markets: &[&Underlying],
+) -> Instruction {
+    let trader = trader.party();
+    house
+        .addresses
+        .margin_report(&trader, page, &priced(markets))
+}
+
+/// Liquidates an account; `markets` are those that either account has positions in, and the ledgers of all of them are
+/// writable.
+pub fn liquidate(
+    house: &House,
+    liquidator: &Trader,
+    liquidated: &Trader,
+    markets: &[&Underlying],
+) -> Instruction {
+    let written: Vec<_> = markets.iter().map(|market| market.market).collect();
+    let (liquidator, liquidated) = (liquidator.party(), liquidated.party());
+    house
+        .addresses
+        .liquidate(&liquidator, &liquidated, &priced(markets), &written)
 }

@@ -16,6 +16,7 @@ pub mod random;
 pub mod setup;
 pub mod tamper;
 pub mod token;
+pub mod trade;
 pub mod world;
 
 pub use books::Holding;
@@ -24,6 +25,7 @@ pub use price::Feed;
 pub use random::Random;
 pub use setup::{House, Trader, Underlying};
 pub use tamper::Tamper;
+pub use trade::Pit;
 pub use world::World;
 
 pub use anchor_lang::prelude::{ErrorCode, Pubkey};

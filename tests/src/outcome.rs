@@ -1,5 +1,6 @@
 //! What became of a transaction, to be asserted exactly: a refusal names its error, or the test fails.
 
+use anchor_lang::error::ERROR_CODE_OFFSET;
 use anchor_lang::prelude::{ErrorCode, Pubkey};
 use anchor_spl::token::spl_token::error::TokenError;
 use estuary::EstuaryError;
@@ -54,6 +55,19 @@ impl Outcome {
     pub fn refused_as_existing(self) {
         let system = anchor_lang::system_program::ID;
         self.refused_with(&system, ACCOUNT_ALREADY_IN_USE, "AccountAlreadyInUse");
+    }
+
+    /// The error of Estuary's own that refused, if one did. Nothing else may have gone wrong.
+    #[track_caller]
+    pub fn estuary_error(self) -> Option<u32> {
+        let failed = self.0.err()?;
+        let logs = failed.meta.logs.join("\n");
+        let custom = match failed.err {
+            TransactionError::InstructionError(_, InstructionError::Custom(code)) => code,
+            other => panic!("{other}\n{logs}"),
+        };
+        assert!(custom >= ERROR_CODE_OFFSET, "{custom}\n{logs}");
+        Some(custom)
     }
 
     /// Asserts a custom error of the program that failed first.

@@ -75,10 +75,12 @@ pub fn with_table(
 pub fn sign(message: VersionedMessage, keys: &[&Keypair]) -> VersionedTransaction {
     let signatures = usize::from(message.header().num_required_signatures);
     let wanted = &message.static_account_keys()[..signatures];
-    let signing: Vec<_> = keys
-        .iter()
-        .copied()
-        .filter(|key| wanted.contains(&key.pubkey()))
-        .collect();
+    let mut signing: Vec<&Keypair> = Vec::new();
+    for key in keys {
+        let known = signing.iter().any(|other| other.pubkey() == key.pubkey());
+        if !known && wanted.contains(&key.pubkey()) {
+            signing.push(key);
+        }
+    }
     VersionedTransaction::try_new(message, &signing).expect("every signature")
 }

@@ -1,7 +1,7 @@
 //! Pyth price updates as the receiver program writes them, with every field open to a test.
 
 use anchor_lang::prelude::Pubkey;
-use anchor_lang::{AccountDeserialize, AccountSerialize};
+use anchor_lang::AccountSerialize;
 use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
 use solana_account::Account;
 
@@ -64,25 +64,6 @@ impl Feed {
             data,
             owner: self.owner,
             ..Account::default()
-        }
-    }
-
-    /// The price update in an account.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn read(account: &Account) -> Self {
-        let update =
-            PriceUpdateV2::try_deserialize(&mut account.data.as_slice()).expect("a price update");
-        let message = update.price_message;
-        Self {
-            feed_id: message.feed_id,
-            price: message.price,
-            confidence: message.conf,
-            exponent: message.exponent,
-            publish_time: message.publish_time,
-            verification: update.verification_level,
-            owner: account.owner,
         }
     }
 }

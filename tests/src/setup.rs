@@ -13,6 +13,8 @@ use std::ops::Deref;
 
 /// One unit of the settlement token.
 pub const USD: u64 = 1_000_000;
+/// Tokens every trader has besides what is deposited.
+pub const POCKET: u64 = 1_000_000_000 * USD;
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
 /// Exponent of all prices here.
@@ -230,9 +232,9 @@ impl House {
         }
     }
 
-    /// A trader with an account, who has deposited `deposit` and holds ten times as much outside.
+    /// A trader with an account, who has deposited `deposit` and holds [`POCKET`] outside.
     pub fn trader(&self, world: &mut World, deposit: u64) -> Trader {
-        let trader = self.newcomer(world, deposit.saturating_mul(11));
+        let trader = self.newcomer(world, deposit + POCKET);
         let mut steps = vec![ix::open_account(self, &trader)];
         if deposit > 0 {
             steps.push(ix::deposit(self, &trader, deposit));

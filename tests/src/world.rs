@@ -86,6 +86,23 @@ impl World {
         Outcome(result)
     }
 
+    /// Runs an instruction that returns a view and changes nothing.
+    ///
+    /// # Panics
+    /// When it fails, changes an account, or returns other than a `T`.
+    #[track_caller]
+    pub fn view<T: AnyBitPattern>(&mut self, instruction: Instruction) -> T {
+        let before = self.accounts().clone();
+        let done = self.send(instruction, &[]).ok();
+        for key in before.keys() {
+            let unchanged = *key == self.payer.pubkey() || self.accounts()[key] == before[key];
+            assert!(unchanged, "a view changed {key}");
+        }
+        assert_eq!(done.return_data.program_id, estuary::ID);
+        let view = estuary_client::view::padded(&done.return_data.data);
+        *view.expect("a view")
+    }
+
     /// The legacy message, or one with a lookup table made for it where that would not fit.
     fn message(&mut self, instructions: &[Instruction]) -> VersionedMessage {
         let (payer, blockhash) = (self.payer.pubkey(), self.svm.latest_blockhash());
@@ -124,6 +141,15 @@ impl World {
     }
 
     // The world outside the program
+
+    /// Sets the bytes of heap that transactions have, as if each asked for them: the client's `request_heap`.
+    pub fn use_heap(&mut self, bytes: u32) {
+        let budget = ComputeBudget {
+            heap_size: bytes,
+            ..self.svm.get_compute_budget().expect("a budget")
+        };
+        self.svm = std::mem::take(&mut self.svm).with_compute_budget(budget);
+    }
 
     /// The clock, unix seconds.
     pub fn now(&self) -> i64 {

@@ -1,7 +1,7 @@
 //! Depositing and withdrawing the settlement token, without positions.
 
 use estuary::state::Bank;
-use estuary_tests::setup::USD;
+use estuary_tests::setup::{POCKET, USD};
 use estuary_tests::{ix, token, ErrorCode, EstuaryError, House, Signer, Tamper, TokenError, World};
 
 #[test]
@@ -67,8 +67,8 @@ fn deposit_refuses_bad_amounts() {
     send(u64::MAX).refused(EstuaryError::AmountOverflow);
     // The balance and 2^63 − 1 more.
     send(i64::MAX as u64).refused(EstuaryError::AmountOverflow);
-    send(10 * USD + 1).refused_by_token(TokenError::InsufficientFunds);
-    send(10 * USD).ok();
+    send(POCKET + 1).refused_by_token(TokenError::InsufficientFunds);
+    send(POCKET).ok();
 }
 
 #[test]
