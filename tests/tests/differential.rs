@@ -52,6 +52,7 @@ impl Machine {
     }
 
     /// Runs one request.
+    #[allow(clippy::result_large_err, reason = "the SVM's own result")]
     fn send(&mut self, request: Request) -> TransactionResult {
         let instruction = Instruction::new_with_bytes(self.program, &request.encode(), Vec::new());
         let transaction = Transaction::new_signed_with_payer(
