@@ -18,6 +18,8 @@ pub mod bridge;
 // `#[error_code]` adds a function without documentation when the IDL is built.
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod error;
+#[cfg(all(test, feature = "idl-build"))]
+mod idl;
 pub mod instructions;
 #[deny(missing_docs)]
 pub mod market_view;
