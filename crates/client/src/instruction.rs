@@ -48,6 +48,20 @@ pub enum Ledgers {
     Write,
 }
 
+/// Heap that a transaction needs whose accounts have many positions, bytes: the most there is, for 56 compute units.
+const HEAP_FRAME: u32 = 256 * 1024;
+
+/// Requests the largest heap. Send it in the same transaction before a trade, report, withdrawal or liquidation whose
+/// accounts have more than 32 positions together: the 32 kB that a transaction gets otherwise may not hold their arrays.
+pub fn request_heap_frame() -> Instruction {
+    let [a, b, c, d] = HEAP_FRAME.to_le_bytes();
+    Instruction {
+        program_id: Pubkey::from_str_const("ComputeBudget111111111111111111111111111111"),
+        accounts: Vec::new(),
+        data: vec![1, a, b, c, d],
+    }
+}
+
 /// The remaining accounts over markets, which have to ascend by the markets' index.
 pub fn market_accounts(markets: &[PricedMarket], ledgers: Ledgers) -> Vec<AccountMeta> {
     let group = |market: &PricedMarket| {

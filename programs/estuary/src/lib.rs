@@ -18,6 +18,12 @@ pub mod bridge;
 // `#[error_code]` adds a function without documentation when the IDL is built.
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod error;
+#[cfg(all(
+    target_os = "solana",
+    feature = "custom-heap",
+    not(feature = "no-entrypoint")
+))]
+mod heap;
 #[cfg(all(test, feature = "idl-build"))]
 mod idl;
 pub mod instructions;
