@@ -2,7 +2,7 @@
 
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::instructions::TradeLeg;
-use estuary::state::SeriesKind::{Call, Future, Put};
+use estuary::state::SeriesKind::{Call, Put};
 use estuary::state::MAX_POSITIONS;
 use estuary_tests::setup::{btc_args, BTC_PRICE, USD};
 use estuary_tests::trade::PERP;
@@ -296,20 +296,20 @@ fn one_transaction_meets_eighty_positions_and_no_more() {
         })
         .collect();
     pit.world.hold(&pit.maker, &third, &sol, &held);
-    // 64 and 15; a leg that one side has counts once, as the other side opens it.
-    let known = [(Future, 1, 0), (Call, 0, 90), (Put, 0, 90), (Call, 0, 100)];
-    let legs = known.map(|series| pit.btc_leg(series, 1));
-    let done = pit.trade(&legs[..1]).ok();
-    println!("80 positions: {} CU", done.compute_units_consumed);
-    let result = pit.trade(&legs);
-    println!("{:?}", result.estuary_error());
-    let held: Vec<_> = (45..48)
-        .map(|slot| Holding {
-            slot,
-            lots: -2,
-            cost: 0,
-        })
-        .collect();
-    pit.world.hold(&pit.maker, &third, &sol, &held);
-    pit.refuse(&legs[..1], E::TooManyPositionsForOneTransaction);
+    // 64 and 15 before; each leg opens a position of the maker's in a series that the taker has.
+    for (series, held) in [((Call, 0, 90), 79), ((Put, 0, 90), 80)] {
+        let counts =
+            [&pit.taker, &pit.maker].map(|trader| pit.world.account(trader).position_count);
+        assert_eq!(counts.iter().sum::<u16>(), held);
+        let leg = pit.btc_leg(series, 1);
+        let done = pit.trade(&[leg]).ok();
+        assert!(done.compute_units_consumed < 1_190_000, "15% headroom");
+    }
+    let leg = pit.btc_leg((Call, 0, 100), 1);
+    pit.refuse(&[leg], E::TooManyPositionsForOneTransaction);
+    // With anyone else they go on.
+    let new = pit.house.trader(&mut pit.world, RICH);
+    pit.world
+        .trade(&pit.house, [&pit.taker, &new], &[leg], &pit.markets)
+        .ok();
 }

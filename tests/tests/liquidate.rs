@@ -1,0 +1,246 @@
+//! What a liquidation takes and leaves, and that it starts at the line and not a micro-unit before it.
+
+use estuary::state::SeriesKind::{Call, Future, Put};
+use estuary_risk::margin::MarginReport;
+use estuary_tests::setup::{BTC_PRICE, SOL_PRICE, USD};
+use estuary_tests::trade::PERP;
+use estuary_tests::{EstuaryError as E, Holding, Outcome, Pit, Random, Trader};
+
+const RICH: u64 = 10_000_000 * USD;
+/// Micro-units that the rounding of marks may move.
+const ROUNDING: i64 = 20;
+
+/// Equity less maintenance margin.
+fn health(report: &MarginReport) -> i64 {
+    report.health_maintenance().expect("health").0
+}
+
+/// A pit whose maker has sold to the taker, and a liquidator.
+struct Stage {
+    pit: Pit,
+    liquidator: Trader,
+}
+
+impl Stage {
+    /// The taker holds perps of BTC; see [`Stage::of`].
+    fn perps(lots: i64, health: i64) -> Self {
+        Self::of(&[(PERP, lots)], health)
+    }
+
+    /// The taker holds these lots of BTC series, and a perp's unsettled profit or loss that makes its maintenance
+    /// health exactly `health`.
+    fn of(book: &[((estuary::state::SeriesKind, u8, u64), i64)], health: i64) -> Self {
+        let mut pit = Pit::new(10_000 * USD, RICH);
+        let liquidator = pit.house.trader(&mut pit.world, RICH);
+        let btc = pit.btc().clone();
+        let perp = pit.world.slot(&btc, PERP.0, 0, 0);
+        for (series, lots) in book {
+            let leg = pit.btc_leg(*series, *lots);
+            let holding = Holding {
+                slot: leg.slot,
+                lots: *lots,
+                cost: 0,
+            };
+            pit.world.hold(&pit.taker, &pit.maker, &btc, &[holding]);
+        }
+        // A cost of one opens the perp position if there is none.
+        pit.world.shift(&pit.taker, &pit.maker, &btc, perp, 1);
+        let mut stage = Self { pit, liquidator };
+        let missing = health - self::health(&stage.report());
+        let pit = &mut stage.pit;
+        pit.world.shift(&pit.taker, &pit.maker, &btc, perp, missing);
+        assert_eq!(self::health(&stage.report()), health);
+        stage
+    }
+
+    fn report(&self) -> MarginReport {
+        self.report_of(&self.pit.taker)
+    }
+
+    fn report_of(&self, trader: &Trader) -> MarginReport {
+        let pit = &self.pit;
+        pit.world
+            .report(trader, &pit.world.needed(&[trader], &[], &pit.markets))
+    }
+
+    fn liquidate(&mut self) -> Outcome {
+        let pit = &mut self.pit;
+        pit.world
+            .liquidate(&pit.house, &self.liquidator, &pit.taker, &pit.markets)
+    }
+
+    /// Liquidates once and checks what has to hold of every step. Returns the discount paid.
+    fn step(&mut self) -> i64 {
+        let (before, others) = (self.report(), self.report_of(&self.liquidator));
+        let cash = self.pit.world.cash(&self.pit.taker);
+        let done = self.liquidate().ok();
+        let (after, others_after) = (self.report(), self.report_of(&self.liquidator));
+        assert!(before.is_liquidatable());
+        assert!(health(&after) > health(&before), "{before:?}\n{after:?}");
+        let discount = before.equity.0 - after.equity.0;
+        assert!(discount >= -ROUNDING && discount <= before.equity.0.max(0) + ROUNDING);
+        let earned = others_after.equity.0 - others.equity.0;
+        assert!(
+            (earned - discount).abs() <= ROUNDING,
+            "{earned} of {discount}"
+        );
+        assert!(others_after.equity >= others_after.initial_margin);
+        assert!(self.pit.world.cash(&self.pit.taker) >= 0.min(cash));
+        assert!(done.compute_units_consumed < 1_190_000, "15% headroom");
+        discount
+    }
+}
+
+#[test]
+fn a_healthy_account_cannot_be_liquidated_and_one_micro_unit_less_can() {
+    for lots in [1_000, -1_000] {
+        let mut on_the_line = Stage::perps(lots, 0);
+        on_the_line.liquidate().refused(E::NotLiquidatable);
+        let mut above = Stage::perps(lots, 1);
+        above.liquidate().refused(E::NotLiquidatable);
+        let mut below = Stage::perps(lots, -1);
+        below.step();
+    }
+}
+
+#[test]
+fn a_step_stops_at_the_target() {
+    let mut stage = Stage::perps(1_000, -1);
+    stage.step();
+    let after = stage.report();
+    let target = after.liquidation_target().expect("a target");
+    assert!(after.equity >= target, "{after:?}");
+    // One lot less would not have been enough: the step is as small as it can be, within one lot's margin.
+    let lot = after.initial_margin.0 / 900;
+    assert!(after.equity.0 - target.0 <= 2 * lot, "{after:?}");
+    stage.liquidate().refused(E::NotLiquidatable);
+}
+
+#[test]
+fn the_discount_is_at_most_the_equity() {
+    let mut poor = Stage::perps(1_000, -1);
+    // The perp alone needs 12,800; leave the account 3 dollars.
+    let equity = poor.report().equity.0;
+    let (pit, perp) = (&mut poor.pit, 0);
+    let btc = pit.btc().clone();
+    let take = 3 * USD as i64 - equity;
+    pit.world.shift(&pit.taker, &pit.maker, &btc, perp, take);
+    let discount = poor.step();
+    assert!((0..=3 * USD as i64).contains(&discount), "{discount}");
+    assert!(poor.report().equity.0 >= -ROUNDING);
+}
+
+#[test]
+fn an_account_below_zero_pays_no_discount() {
+    let mut stage = Stage::perps(1_000, -20_000 * USD as i64);
+    let before = stage.report();
+    assert!(before.equity.0 < 0);
+    let discount = stage.step();
+    assert!(discount.abs() <= ROUNDING);
+    assert!((stage.report().equity.0 - before.equity.0).abs() <= ROUNDING);
+}
+
+#[test]
+fn option_books_are_liquidated_step_by_step() {
+    let books: [&[_]; 5] = [
+        &[((Call, 0, 110), -3_000)],
+        &[((Put, 1, 90), -2_000), ((Put, 1, 80), 2_000)],
+        &[
+            ((Put, 0, 90), -900),
+            ((Put, 0, 80), 900),
+            ((Call, 0, 110), -900),
+            ((Call, 0, 120), 900),
+        ],
+        &[
+            ((Call, 2, 100), 1_000),
+            ((Future, 2, 0), -1_000),
+            ((Put, 2, 75), -4_000),
+        ],
+        &[
+            ((Call, 1, 105), 700),
+            (PERP, -700),
+            ((Call, 2, 125), -5_000),
+            ((Future, 0, 0), 300),
+        ],
+    ];
+    for (number, book) in books.iter().enumerate() {
+        for health in [-1, -500 * USD as i64] {
+            let mut stage = Stage::of(book, health);
+            let mut steps = 0;
+            while stage.report().is_liquidatable() {
+                stage.step();
+                steps += 1;
+                assert!(steps <= 12, "book {number} is not finished");
+            }
+            println!("book {number} at {health}: {steps} steps");
+            stage.liquidate().refused(E::NotLiquidatable);
+        }
+    }
+}
+
+#[test]
+fn a_crash_across_two_markets_is_cleared() {
+    let mut pit = Pit::new(33_000 * USD, RICH);
+    let liquidator = pit.house.trader(&mut pit.world, RICH);
+    let legs = [
+        pit.btc_leg(PERP, 700),
+        pit.sol_leg(PERP, 2_000),
+        pit.sol_leg((Put, 1, 90), -1_000),
+        pit.btc_leg((Call, 2, 110), 300),
+    ];
+    pit.trade(&legs).ok();
+    let mut stage = Stage { pit, liquidator };
+    stage.liquidate().refused(E::NotLiquidatable);
+    let markets = stage.pit.markets.clone();
+    let mut steps = 0;
+    for fall in [0.95, 0.9, 0.85, 0.8] {
+        stage.pit.world.pass(60);
+        stage.pit.world.set_price(&markets[0], BTC_PRICE * fall);
+        stage.pit.world.set_price(&markets[1], SOL_PRICE * fall);
+        while stage.report().is_liquidatable() {
+            stage.step();
+            steps += 1;
+            assert!(steps < 40);
+        }
+    }
+    assert!(steps > 0);
+    assert!(stage.report().equity.0 > 0, "liquidated in time");
+}
+
+#[test]
+fn the_fullest_account_is_liquidated_by_a_flat_one_in_one_transaction() {
+    let mut random = Random::new(64);
+    for round in 0..4 {
+        let mut pit = Pit::new(RICH, 1_000 * RICH);
+        let liquidator = pit.house.trader(&mut pit.world, 1_000 * RICH);
+        for (index, count) in [(0, 40), (1, 24)] {
+            let market = pit.markets[index].clone();
+            let holdings = random.holdings(&pit.world, &market, count);
+            pit.world.hold(&pit.taker, &pit.maker, &market, &holdings);
+        }
+        // The perp's cost brings the account under the line, whatever it holds.
+        let btc = pit.btc().clone();
+        let perp = pit.world.slot(&btc, PERP.0, 0, 0);
+        if !pit.world.account(&pit.taker).has_position(0, perp) {
+            let first = pit.world.account(&pit.taker).open_positions()[0];
+            let close = Holding {
+                slot: first.slot,
+                lots: -first.lots,
+                cost: -first.cost,
+            };
+            pit.world.hold(&pit.taker, &pit.maker, &btc, &[close]);
+            pit.world.shift(&pit.taker, &pit.maker, &btc, perp, 1);
+        }
+        let mut stage = Stage { pit, liquidator };
+        let under = -health(&stage.report()) - 1_000 * USD as i64;
+        let pit = &mut stage.pit;
+        assert_eq!(pit.world.account(&pit.taker).position_count, 64);
+        pit.world.shift(&pit.taker, &pit.maker, &btc, perp, under);
+        let mut steps = 0;
+        while stage.report().is_liquidatable() && steps < 30 {
+            stage.step();
+            steps += 1;
+        }
+        println!("round {round}: {steps} steps");
+    }
+}
