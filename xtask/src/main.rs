@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod demo;
+mod idl;
 mod process;
 mod readme;
 mod sbf;
@@ -40,6 +41,12 @@ enum Task {
     /// Measure compute units and write docs/COMPUTE_UNITS.md and docs/compute_units.json
     Bench {
         /// Write nothing; fail when a figure rose by more than 2%
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write app/idl/estuary.json and the generated tables of docs/accounts.md
+    Idl {
+        /// Write nothing; fail when a committed file differs
         #[arg(long)]
         check: bool,
     },
@@ -96,6 +103,8 @@ fn perform(task: Task) -> Result<()> {
             sbf::build(&root, sbf::ALL)?;
             bench::check(&root)
         }
+        Task::Idl { check: false } => idl::write(&root),
+        Task::Idl { check: true } => idl::check(&root, idl::Selection::Program),
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }
 }

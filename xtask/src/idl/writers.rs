@@ -1,0 +1,202 @@
+//! Which instructions write which field of which account: the one thing about accounts that the IDL does not say.
+//!
+//! Every field of an account has an entry; a field without one, or an entry without its field, fails the generation.
+
+use anchor_lang_idl::types::Idl;
+use anyhow::{ensure, Context, Result};
+
+/// Instructions and the fields they write.
+type Writers = &'static [(&'static [&'static str], &'static [&'static str])];
+
+/// Nobody: always zero.
+const NOBODY: &[&str] = &[];
+/// Both move positions between two accounts.
+const TRADES: &[&str] = &["block_trade", "liquidate"];
+
+/// Per struct, who writes its fields.
+const WRITERS: &[(&str, Writers)] = &[
+    (
+        "Clearinghouse",
+        &[
+            (
+                &["create_clearinghouse"],
+                &["version", "bump", "id", "authority", "settlement_mint"],
+            ),
+            (
+                &["create_clearinghouse", "add_bank", "create_market"],
+                &["parameter_version"],
+            ),
+            (&["add_bank"], &["bank_count"]),
+            (&["create_market"], &["market_count"]),
+            (NOBODY, &["reserved"]),
+        ],
+    ),
+    (
+        "Bank",
+        &[
+            (
+                &["add_bank"],
+                &[
+                    "version",
+                    "bump",
+                    "index",
+                    "decimals",
+                    "vault_bump",
+                    "clearinghouse",
+                    "mint",
+                    "vault",
+                ],
+            ),
+            (&["deposit", "withdraw"], &["deposits"]),
+            (NOBODY, &["padding", "reserved"]),
+        ],
+    ),
+    (
+        "Market",
+        &[
+            (
+                &["create_market"],
+                &[
+                    "version",
+                    "bump",
+                    "price_exponent",
+                    "index",
+                    "clearinghouse",
+                    "feed_id",
+                    "price_program",
+                    "symbol",
+                    "lot_size",
+                    "max_price_age_seconds",
+                    "max_confidence_ppm",
+                    "band_spot_ppm",
+                    "band_vega_ppm",
+                    "liquidation_delta_ppm",
+                    "liquidation_vega_ppm",
+                    "parameters",
+                    "grid",
+                ],
+            ),
+            (&["post_surface"], &["expiry_count", "expiries"]),
+            (&["list_series"], &["series_count"]),
+            (NOBODY, &["reserved"]),
+        ],
+    ),
+    (
+        "Expiry",
+        &[
+            (
+                &["post_surface"],
+                &[
+                    "time",
+                    "atm_vol_ppb",
+                    "rho_ppb",
+                    "phi_ppb",
+                    "basis_rate_ppb",
+                    "posted_at",
+                ],
+            ),
+            (NOBODY, &["reserved"]),
+        ],
+    ),
+    (
+        "Series",
+        &[
+            (
+                &["list_series"],
+                &["generation", "kind", "expiry", "strike", "ln_strike_q40"],
+            ),
+            (NOBODY, &["padding", "reserved"]),
+        ],
+    ),
+    (
+        "MarketLedger",
+        &[
+            (
+                &["create_market"],
+                &["version", "bump", "market_index", "market"],
+            ),
+            (
+                TRADES,
+                &["last_publish_time", "total_cost", "open_interest"],
+            ),
+            (NOBODY, &["padding", "reserved"]),
+        ],
+    ),
+    (
+        "MarginAccount",
+        &[
+            (
+                &["open_account"],
+                &["version", "bump", "sub_id", "clearinghouse", "owner"],
+            ),
+            (TRADES, &["position_count", "positions"]),
+            (
+                &[
+                    "open_account",
+                    "deposit",
+                    "withdraw",
+                    "block_trade",
+                    "liquidate",
+                ],
+                &["balances"],
+            ),
+            (NOBODY, &["padding", "reserved"]),
+        ],
+    ),
+    (
+        "Balance",
+        &[
+            (&["open_account"], &["bank"]),
+            (
+                &["deposit", "withdraw", "block_trade", "liquidate"],
+                &["amount"],
+            ),
+            (NOBODY, &["padding"]),
+        ],
+    ),
+    (
+        "Position",
+        &[
+            (TRADES, &["market", "slot", "generation", "lots", "cost"]),
+            (NOBODY, &["reserved"]),
+        ],
+    ),
+];
+
+/// The instructions that write a field, as the page shows them; nothing for structs that have no entries.
+///
+/// # Errors
+/// For a field without an entry and for an instruction the program does not have.
+pub fn writers(idl: &Idl, name: &str, field: &str) -> Result<Option<String>> {
+    let Some((_, writers)) = WRITERS.iter().find(|(of, _)| *of == name) else {
+        return Ok(None);
+    };
+    let (instructions, _) = writers
+        .iter()
+        .find(|(_, fields)| fields.contains(&field))
+        .with_context(|| format!("who writes {name}.{field}? idl/writers.rs does not say"))?;
+    for instruction in *instructions {
+        let known = idl
+            .instructions
+            .iter()
+            .any(|found| found.name == *instruction);
+        ensure!(known, "{name}.{field}: no instruction {instruction}");
+    }
+    let shown: Vec<_> = instructions.iter().map(|one| format!("`{one}`")).collect();
+    Ok(Some(shown.join(", ")))
+}
+
+/// Refuses entries for fields that the struct does not have.
+///
+/// # Errors
+/// Names the field.
+pub fn check(name: &str, fields: &[&str]) -> Result<()> {
+    let entries = WRITERS.iter().filter(|(of, _)| *of == name);
+    for field in entries.flat_map(|(_, writers)| writers.iter().flat_map(|(_, fields)| *fields)) {
+        ensure!(
+            fields.contains(field),
+            "idl/writers.rs names {name}.{field}, which does not exist"
+        );
+    }
+    Ok(())
+}
