@@ -1,0 +1,49 @@
+//! What holds between the numbers of every margin report.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test may panic"
+)]
+
+use estuary_risk::margin::AccountTotals;
+use estuary_risk::units::Money;
+use proptest::prelude::*;
+
+/// Amounts of every size up to 2^59, so that sums of a few stay in 64 bits.
+fn amount() -> impl Strategy<Value = i64> {
+    (any::<i64>(), 4..64u32).prop_map(|(value, shift)| value >> shift)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn requirements_and_layers_keep_their_order(
+        cash in 0i64..1 << 59,
+        option_value in amount(),
+        unsettled in amount(),
+        scenario_loss in 0i64..1 << 59,
+        gross in amount(),
+    ) {
+        let totals = AccountTotals {
+            cash: Money(cash),
+            option_value: Money(option_value),
+            unsettled: Money(unsettled),
+            scenario_loss: Money(scenario_loss),
+            gross: Money(gross.abs()),
+            ..AccountTotals::default()
+        };
+        let report = totals.report().unwrap();
+        let (initial, maintenance) = (report.initial_margin, report.maintenance_margin);
+        prop_assert!(maintenance <= initial);
+        prop_assert!(initial.0 >= scenario_loss);
+        prop_assert!(i128::from(initial.0) * 20 >= i128::from(gross.abs()));
+        prop_assert!(maintenance == initial || i128::from(maintenance.0) * 25 >= i128::from(gross.abs()));
+        prop_assert!(maintenance == initial || i128::from(maintenance.0) * 10 >= i128::from(scenario_loss) * 8);
+        prop_assert!(report.senior <= report.equity);
+        prop_assert!(report.senior.0 <= cash);
+        let target = report.liquidation_target().unwrap();
+        prop_assert!(maintenance <= target && target <= initial);
+    }
+}
