@@ -8,7 +8,9 @@ use estuary::instructions::SeriesArgs;
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::SeriesKind;
 
+use super::format;
 use super::listing::{self, ONE};
+use super::ops::GENERATION;
 use super::world::{Underlying, World};
 
 /// Name of the account every other one trades with.
@@ -21,6 +23,9 @@ pub const HEDGED: &str = "hedged trader";
 pub const CONDOR: &str = "iron condor";
 /// Name of the account without a hedge.
 pub const DIRECTIONAL: &str = "directional trader";
+
+/// What the hedged trader spends on calls, quote units.
+const PREMIUM: i64 = 32_000;
 
 /// Lots of one series, the maker on the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,60 +66,76 @@ struct Contract {
 /// When a market does not list what a book needs, which would be a mistake of the demo.
 pub fn books(world: &World) -> Result<Vec<Book>> {
     let (main, second) = roles(&world.underlyings);
-    let book = |name, deposit, description, legs| Book {
+    let cash_only = |name, deposit, description: &str| Book {
         name,
         deposit,
-        description,
-        legs,
+        description: description.to_owned(),
+        legs: Vec::new(),
     };
-    let perp = |market: &Underlying, notional| leg(market, None, notional);
-    let option = |market: &Underlying, kind, expiry, percent, notional| {
-        let option = Contract {
-            kind,
-            expiry,
-            percent,
-        };
-        leg(market, Some(option), notional)
-    };
-    use SeriesKind::{Call, Put};
     Ok(vec![
-        book(
-            MAKER,
-            500_000,
-            "the other side of every trade below".to_owned(),
-            Vec::new(),
-        ),
-        book(
-            HEDGED,
-            40_000,
-            format!(
-                "long 300,000 of at-the-money {0} calls, short 150,000 of {0} perpetual: delta-neutral",
-                main.symbol
-            ),
-            vec![option(main, Call, 2, 100, 300_000)?, perp(main, -150_000)?],
-        ),
-        book(
-            CONDOR,
-            30_000,
-            format!(
-                "{} options on 200,000: short the 90% put and 110% call, long the 80% put and 120% call",
-                second.symbol
-            ),
-            vec![
-                option(second, Put, 1, 80, 200_000)?,
-                option(second, Put, 1, 90, -200_000)?,
-                option(second, Call, 1, 110, -200_000)?,
-                option(second, Call, 1, 120, 200_000)?,
-            ],
-        ),
+        cash_only(MAKER, 500_000, "the other side of every trade below"),
+        hedged(world, main)?,
+        condor(second)?,
         directional(main, second)?,
-        book(
+        cash_only(
             LIQUIDATOR,
             250_000,
-            "cash only; a bot reads accounts, evaluates them natively and liquidates".to_owned(),
-            Vec::new(),
+            "cash only: its bot evaluates accounts natively and sends liquidations",
         ),
     ])
+}
+
+/// Long calls for a fixed premium, however long they run, against a short perpetual on half of them.
+fn hedged(world: &World, main: &Underlying) -> Result<Book> {
+    let option = Contract {
+        kind: SeriesKind::Call,
+        expiry: 2,
+        percent: 100,
+    };
+    let mut calls = leg(main, Some(option), 1)?;
+    let price = world.view()?.mark(calls.market, calls.slot, GENERATION)?;
+    calls.lots = lots_worth(PREMIUM, price, main.lot_size)?;
+    let mut perpetual = leg(main, None, 1)?;
+    perpetual.lots = -calls.lots / 2;
+    Ok(Book {
+        name: HEDGED,
+        deposit: 40_000,
+        description: format!(
+            "long {0} {1} for {2}, short {3} {4}: about delta-neutral",
+            format::units(world.units(calls.market, calls.lots)).trim_start_matches('+'),
+            world.series_name(calls.market, calls.slot),
+            format::count(PREMIUM.unsigned_abs()),
+            format::units(world.units(perpetual.market, -perpetual.lots)).trim_start_matches('+'),
+            world.series_name(perpetual.market, perpetual.slot),
+        ),
+        legs: vec![calls, perpetual],
+    })
+}
+
+/// Short a strangle, long a wider one.
+fn condor(second: &Underlying) -> Result<Book> {
+    let option = |kind, percent, notional| {
+        let option = Contract {
+            kind,
+            expiry: 1,
+            percent,
+        };
+        leg(second, Some(option), notional)
+    };
+    Ok(Book {
+        name: CONDOR,
+        deposit: 30_000,
+        description: format!(
+            "{} options on 200,000: short 90% puts and 110% calls, long 80% puts and 120% calls",
+            second.symbol
+        ),
+        legs: vec![
+            option(SeriesKind::Put, 80, 200_000)?,
+            option(SeriesKind::Put, 90, -200_000)?,
+            option(SeriesKind::Call, 110, -200_000)?,
+            option(SeriesKind::Call, 120, 200_000)?,
+        ],
+    })
 }
 
 /// Long perpetuals at 2.8 times the deposit; with one market all of it there.
@@ -171,11 +192,18 @@ fn leg(market: &Underlying, option: Option<Contract>, notional: i64) -> Result<B
         },
     };
     let slot = market.series.iter().position(|series| *series == wanted);
-    let lot_worth = i128::from(market.first_price) * i128::from(market.lot_size);
-    let lots = i128::from(notional) * i128::from(ONE) * 1_000_000_000 / lot_worth;
     Ok(BookLeg {
         market: market.index,
         slot: u16::try_from(slot.context("a series that is not listed")?)?,
-        lots: i64::try_from(lots)?,
+        lots: lots_worth(notional, market.first_price, market.lot_size)?,
     })
+}
+
+/// Lots that are worth `amount` quote units at a price, rounded towards zero.
+fn lots_worth(amount: i64, price: u64, lot_size: u64) -> Result<i64> {
+    let lot_worth = i128::from(price) * i128::from(lot_size);
+    let lots = (i128::from(amount) * i128::from(ONE) * 1_000_000_000)
+        .checked_div(lot_worth)
+        .context("a price of zero")?;
+    Ok(i64::try_from(lots)?)
 }

@@ -59,25 +59,37 @@ impl Liquidation {
         self.before.equity.0 - self.after.equity.0
     }
 
-    /// One line for while the replay runs.
+    /// What is said while the replay runs.
     pub fn headline(&self) -> String {
         let legs: Vec<String> = self
             .taken
             .iter()
-            .map(|taken| taken.series.clone())
+            .filter(|taken| taken.units != 0.0)
+            .map(|taken| format!("{} {}", format::units(taken.units), taken.series))
             .collect();
         format!(
-            "* {} {}: {} liquidated, equity {} below maintenance {}; taken: {}; equity after {}; {} CU",
+            "* {} {}: {} liquidated, equity {} is below MM {}\n  taken {} at a discount of {}; {} CU",
             time::full(self.time),
             self.step,
             self.name,
             format::money(self.before.equity.0),
             format::money(self.before.maintenance_margin.0),
             legs.join(", "),
-            format::money(self.after.equity.0),
+            format::money(self.discount()),
             format::count(self.units)
         )
     }
+}
+
+/// An account that is still below maintenance margin after the bot acted.
+#[derive(Clone, Debug)]
+pub struct LeftBehind {
+    /// The account.
+    pub name: &'static str,
+    /// Why: what the program said.
+    pub reason: String,
+    /// The program found nothing to take that the account can pay for; otherwise it could have been liquidated.
+    pub nothing_to_take: bool,
 }
 
 /// What the bot did in one step.
@@ -85,8 +97,8 @@ impl Liquidation {
 pub struct Round {
     /// Liquidations, in order.
     pub liquidations: Vec<Liquidation>,
-    /// Accounts still below maintenance: name, what the program said, and whether nothing can be taken from them at all.
-    pub refused: Vec<(&'static str, String, bool)>,
+    /// Accounts that it could not bring back.
+    pub left_behind: Vec<LeftBehind>,
 }
 
 /// The bot and the account it takes positions into.
@@ -106,43 +118,76 @@ impl Bot {
     /// When an account cannot be read or evaluated.
     pub fn act(&self, world: &mut World, step: &Step) -> Result<Round> {
         let mut round = Round::default();
-        for place in (0..world.traders.len()).filter(|place| *place != self.liquidator) {
-            for _ in 0..MAX_CALLS {
-                let view = world.view()?;
-                let account = world.account(place)?;
-                let before = view.report(&account)?;
-                if !before.is_liquidatable() {
-                    break;
-                }
-                let book = world.positions(place)?;
-                match world.liquidate(place, self.liquidator)? {
-                    Ok(done) => {
-                        let worst = view.worst_scenarios(&account, &world.underlyings)?;
-                        let after_account = world.account(place)?;
-                        round.liquidations.push(Liquidation {
-                            name: world.traders[place].name,
-                            time: step.time,
-                            step: step.name,
-                            prices: prices(world, &account, step)?,
-                            before,
-                            after: view.report(&after_account)?,
-                            worst,
-                            taken: taken(world, &book, &after_account),
-                            units: done.units,
-                        });
-                    }
-                    Err(refused) => {
-                        let name = world.traders[place].name;
-                        let nothing = u32::from(EstuaryError::NothingToLiquidate);
-                        let hopeless = refused.code == Some(nothing);
-                        round.refused.push((name, refused.reason, hopeless));
-                        break;
-                    }
-                }
+        for place in 0..world.traders.len() {
+            if place != self.liquidator {
+                self.bring_back(world, place, step, &mut round)?;
             }
+        }
+        if is_below(world, self.liquidator)? {
+            let reason = "it is the only liquidator".to_owned();
+            round.leave(world, self.liquidator, reason, false);
         }
         Ok(round)
     }
+
+    /// Liquidates one account until it is healthy or the program refuses.
+    fn bring_back(
+        &self,
+        world: &mut World,
+        place: usize,
+        step: &Step,
+        round: &mut Round,
+    ) -> Result<()> {
+        for _ in 0..MAX_CALLS {
+            if !is_below(world, place)? {
+                return Ok(());
+            }
+            let (view, account) = (world.view()?, world.account(place)?);
+            let book = world.positions(place)?;
+            let done = match world.liquidate(place, self.liquidator)? {
+                Ok(done) => done,
+                Err(refused) => {
+                    let nothing = u32::from(EstuaryError::NothingToLiquidate);
+                    let nothing_to_take = refused.code == Some(nothing);
+                    round.leave(world, place, refused.reason, nothing_to_take);
+                    return Ok(());
+                }
+            };
+            let after_account = world.account(place)?;
+            round.liquidations.push(Liquidation {
+                name: world.traders[place].name,
+                time: step.time,
+                step: step.name,
+                prices: prices(world, &account, step)?,
+                before: view.report(&account)?,
+                after: view.report(&after_account)?,
+                worst: view.worst_scenarios(&account, &world.underlyings)?,
+                taken: taken(world, &book, &after_account),
+                units: done.units,
+            });
+        }
+        if is_below(world, place)? {
+            let reason = format!("still below after {MAX_CALLS} liquidations in one step");
+            round.leave(world, place, reason, false);
+        }
+        Ok(())
+    }
+}
+
+impl Round {
+    fn leave(&mut self, world: &World, place: usize, reason: String, nothing_to_take: bool) {
+        self.left_behind.push(LeftBehind {
+            name: world.traders[place].name,
+            reason,
+            nothing_to_take,
+        });
+    }
+}
+
+/// Whether an account is below maintenance margin, by the native engine.
+fn is_below(world: &World, place: usize) -> Result<bool> {
+    let report = world.view()?.report(&world.account(place)?)?;
+    Ok(report.is_liquidatable())
 }
 
 fn prices(world: &World, account: &MarginAccount, step: &Step) -> Result<Vec<(String, u64)>> {

@@ -8,7 +8,6 @@ mod books;
 mod bot;
 mod format;
 mod identity;
-mod ix;
 mod listing;
 mod ops;
 mod price_file;
@@ -23,7 +22,7 @@ mod time;
 mod view;
 mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -49,6 +48,10 @@ pub struct DemoCommand {
     #[arg(long, value_name = "FILE")]
     elf: PathBuf,
     /// Prices to replay, CSV with the columns timestamp,symbol,open,high,low,close; without it a synthetic crash.
+    ///
+    /// `timestamp` is the start of the bar in UTC (2025-10-10T21:00:00Z), rows ascend by it, and every timestamp has one
+    /// row per symbol. Prices are positive decimals with at most eight digits after the point. Any symbols will do: BTC,
+    /// ETH and SOL have stress ranges of their own, others are treated as SOL.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// First bar to replay, UTC.
@@ -84,9 +87,10 @@ fn replay(command: &DemoCommand) -> Result<bool> {
     introduce(command, &history);
     let mut world = World::new(svm, &history, &first)?;
     describe_markets(&world);
-    println!("\nAccounts, deposits, and what each trades with the market maker at mark, in one atomic block:");
+    println!("\nAccounts, deposits, and what each trades with the market maker, at mark and in one atomic block:");
     let courses = replay::open_books(&mut world)?;
     println!("\nReplay: the program reports every account at every step; the liquidator acts after each.");
+    println!("  IM, MM: initial and maintenance margin; health: equity less MM, below zero anyone may liquidate");
     let mut screen = Screen::new(
         history.intervals.len() * prices::STEPS_PER_BAR,
         courses.len(),
@@ -120,7 +124,7 @@ fn history(command: &DemoCommand) -> Result<History> {
 fn introduce(command: &DemoCommand, history: &History) {
     println!(
         "Estuary demo: the real program ({}) in an embedded SVM.",
-        command.elf.display()
+        shown(&command.elf)
     );
     match &command.prices {
         Some(path) => println!("Prices: {}", path.display()),
@@ -129,7 +133,7 @@ fn introduce(command: &DemoCommand, history: &History) {
         ),
     }
     println!(
-        "  {} bars of {} minutes of {}, {} to {} UTC; each bar is four steps: open, low, high, close.",
+        "  {} bars of {} minutes of {}, {} to {} UTC;\n  each bar is four steps: open, low, high, close",
         history.intervals.len(),
         history.bar_seconds / 60,
         history.symbols.join(", "),
@@ -138,8 +142,17 @@ fn introduce(command: &DemoCommand, history: &History) {
     );
 }
 
+/// A path as the reader would write it: from the current folder where it lies in there.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
 fn describe_markets(world: &World) {
-    println!("\nMarkets: a perpetual, and futures, calls and puts that all expire after the replay (expiry payouts are not built yet).");
+    println!("\nMarkets: a perpetual, and futures, calls and puts that expire after the replay (payouts are not built yet).");
     for underlying in &world.underlyings {
         println!(
             "  {:<6} at {:>12}, stress range ±{}%, base volatility {:.0}%, {} series, lot {}",

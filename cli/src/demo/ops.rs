@@ -1,18 +1,18 @@
 //! Trading, reporting and liquidating: the instructions that need markets and prices.
 
 use anchor_lang::solana_program::instruction::Instruction;
-use anyhow::{ensure, Context, Result};
+use anyhow::{Context, Result};
 use estuary::instructions::TradeLeg;
 use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView, POSITIONS_PER_PAGE};
 use estuary::state::MarketSet;
+use estuary_client::view::padded;
 
 use super::books::BookLeg;
-use super::ix;
 use super::svm::{Executed, Refused};
 use super::world::World;
 
 /// Generation of every series here: no slot is used twice.
-const GENERATION: u32 = 1;
+pub const GENERATION: u32 = 1;
 
 impl World {
     /// Trades all legs in one block at mark, rounded down, the maker on the other side.
@@ -21,13 +21,12 @@ impl World {
     /// The program's refusals.
     pub fn block_trade(&mut self, taker: usize, maker: usize, legs: &[BookLeg]) -> Result<()> {
         let view = self.view()?;
-        let mut markets = self
-            .account(taker)?
-            .markets()?
-            .union(self.account(maker)?.markets()?);
+        let held = |place: usize| -> Result<MarketSet> { Ok(self.account(place)?.markets()?) };
+        let held = held(taker)?.union(held(maker)?);
+        let mut traded = MarketSet::default();
         let mut priced = Vec::with_capacity(legs.len());
         for leg in legs {
-            markets.insert(leg.market)?;
+            traded.insert(leg.market)?;
             priced.push(TradeLeg {
                 market: leg.market,
                 slot: leg.slot,
@@ -36,14 +35,14 @@ impl World {
                 price: view.mark(leg.market, leg.slot, GENERATION)?,
             });
         }
+        let markets = held.union(traded);
         let (taker, maker) = (&self.traders[taker], &self.traders[maker]);
-        let markets = self.priced(markets);
-        let trade = ix::block_trade(
-            &self.house,
+        let trade = self.house.block_trade(
             &taker.party(),
             &maker.party(),
             priced,
-            &markets,
+            &self.priced(markets),
+            &self.addresses(traded),
         );
         let done = self.svm.send(&[trade], &[&taker.owner, &maker.owner])?;
         self.activity.executed("block_trade", &done);
@@ -54,7 +53,7 @@ impl World {
     ///
     /// # Errors
     /// The program's refusals.
-    pub fn margin_report(&mut self, trader: usize) -> Result<(SummaryView, u64)> {
+    pub fn margin_report(&mut self, trader: usize) -> Result<(Box<SummaryView>, u64)> {
         let report = self.report_page(trader, ReportPage::Summary)?;
         let done = self.svm.simulate(report, &[])?;
         self.activity.simulated("margin_report", &done);
@@ -72,7 +71,7 @@ impl World {
             let report = self.report_page(trader, ReportPage::Positions(u16::try_from(page)?))?;
             let done = self.svm.simulate(report, &[])?;
             self.activity.simulated("margin_report", &done);
-            let view: PositionsView = returned(&done)?;
+            let view = returned::<PositionsView>(&done)?;
             positions.extend(view.positions.iter().take(usize::from(view.count)));
         }
         Ok(positions)
@@ -80,8 +79,9 @@ impl World {
 
     fn report_page(&self, trader: usize, page: ReportPage) -> Result<Instruction> {
         let markets = self.priced(self.account(trader)?.markets()?);
-        let account = self.traders[trader].account;
-        Ok(ix::margin_report(&self.house, account, page, &markets))
+        Ok(self
+            .house
+            .margin_report(&self.traders[trader].party(), page, &markets))
     }
 
     /// One step of a liquidation.
@@ -94,10 +94,15 @@ impl World {
         liquidator: usize,
     ) -> Result<Result<Executed, Refused>> {
         let held = |place: usize| -> Result<MarketSet> { Ok(self.account(place)?.markets()?) };
-        let markets = self.priced(held(trader)?.union(held(liquidator)?));
+        let liquidated = held(trader)?;
+        let markets = liquidated.union(held(liquidator)?);
         let by = &self.traders[liquidator];
-        let account = self.traders[trader].account;
-        let step = ix::liquidate(&self.house, &by.party(), account, &markets);
+        let step = self.house.liquidate(
+            &by.party(),
+            &self.traders[trader].party(),
+            &self.priced(markets),
+            &self.addresses(liquidated),
+        );
         let result = self.svm.send(&[step], &[&by.owner]);
         if let Ok(done) = &result {
             self.activity.executed("liquidate", done);
@@ -107,17 +112,6 @@ impl World {
 }
 
 /// A view that the program returned.
-fn returned<T: bytemuck::AnyBitPattern>(done: &Executed) -> Result<T> {
-    // The runtime drops trailing zeros of return data.
-    let mut bytes = vec![0; size_of::<T>()];
-    ensure!(
-        done.data.len() <= bytes.len(),
-        "the program returned {} bytes",
-        done.data.len()
-    );
-    bytes
-        .get_mut(..done.data.len())
-        .context("a view of the right size")?
-        .copy_from_slice(&done.data);
-    Ok(bytemuck::pod_read_unaligned(&bytes))
+fn returned<T: bytemuck::AnyBitPattern>(done: &Executed) -> Result<Box<T>> {
+    padded(&done.data).with_context(|| format!("the program returned {} bytes", done.data.len()))
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use estuary_risk::margin::MarginReport;
 
 use super::books::{self, BookLeg, LIQUIDATOR, MAKER};
-use super::bot::{Bot, Liquidation};
+use super::bot::{Bot, LeftBehind, Liquidation};
 use super::identity::Identities;
 use super::prices::{History, Step, STEPS_PER_BAR};
 use super::table::{Frame, Row, Screen};
@@ -34,7 +34,7 @@ pub struct Course {
     pub steps_below: (u64, u64),
 }
 
-/// Steps at which an account was below maintenance and the program refused to liquidate it.
+/// Steps after which an account was still below maintenance.
 #[derive(Clone, Debug)]
 pub struct Refusals {
     /// How many.
@@ -53,8 +53,8 @@ pub struct Outcome {
     pub low: Step,
     /// What the bot did.
     pub liquidations: Vec<Liquidation>,
-    /// Accounts below maintenance after the last step, and what the program said to liquidating them.
-    pub left_behind: Vec<(&'static str, String, bool)>,
+    /// Accounts below maintenance after the last step.
+    pub left_behind: Vec<LeftBehind>,
     /// Refused liquidations by account.
     pub refusals: BTreeMap<&'static str, Refusals>,
     /// Reports compared with the native engine.
@@ -178,6 +178,7 @@ impl<'a> Replay<'a> {
     pub fn run(mut self, screen: &mut Screen) -> Result<Outcome> {
         let main = books::main_market(&self.world.underlyings);
         let history = self.history;
+        let steps = history.intervals.len() * STEPS_PER_BAR;
         for (number, step) in history.steps().enumerate() {
             self.world.publish(&step)?;
             self.report_all()?;
@@ -186,7 +187,7 @@ impl<'a> Replay<'a> {
             }
             let liquidated = self.act(&step, screen)?;
             self.outcome.broken_steps += u64::from(!Identities::read(self.world)?.hold());
-            screen.show(&self.frame(&step), liquidated);
+            screen.show(&self.frame(number, &step), liquidated);
             let bar = number / STEPS_PER_BAR;
             let bar_ends = number % STEPS_PER_BAR == STEPS_PER_BAR - 1;
             if bar_ends && bar + 1 < history.intervals.len() {
@@ -194,7 +195,7 @@ impl<'a> Replay<'a> {
             }
         }
         let last = history.steps().last().context("a history without steps")?;
-        screen.finish(&self.frame(&last));
+        screen.finish(&self.frame(steps - 1, &last));
         let view = self.world.view()?;
         for place in 0..self.rows.len() {
             self.outcome.courses[place].end = view.report(&self.world.account(place)?)?;
@@ -202,9 +203,11 @@ impl<'a> Replay<'a> {
         Ok(self.outcome)
     }
 
-    fn frame<'s>(&'s self, step: &'s Step) -> Frame<'s> {
+    fn frame<'s>(&'s self, number: usize, step: &'s Step) -> Frame<'s> {
         let activity = &self.world.activity;
         Frame {
+            number,
+            steps: self.history.intervals.len() * STEPS_PER_BAR,
             step,
             symbols: &self.history.symbols,
             rows: &self.rows,
@@ -236,7 +239,7 @@ impl<'a> Replay<'a> {
         let (report, units) = self.world.margin_report(place)?;
         let native = view.summary(&self.world.account(place)?)?;
         self.outcome.reports += 1;
-        self.outcome.differing += u64::from(report != native);
+        self.outcome.differing += u64::from(*report != native);
         self.outcome.most_units.0 = self.outcome.most_units.0.max(units);
         let row = &mut self.rows[place];
         row.equity = report.equity;
@@ -258,15 +261,15 @@ impl<'a> Replay<'a> {
     /// Lets the bot act and says whether it liquidated; what it could not do is remembered until the next step.
     fn act(&mut self, step: &Step, screen: &Screen) -> Result<bool> {
         let done = self.bot.act(self.world, step)?;
-        for (name, reason, _) in &done.refused {
-            let refusals = self.outcome.refusals.entry(name).or_insert(Refusals {
+        for left in &done.left_behind {
+            let refusals = self.outcome.refusals.entry(left.name).or_insert(Refusals {
                 steps: 0,
                 first: step.time,
-                reason: reason.clone(),
+                reason: left.reason.clone(),
             });
             refusals.steps += 1;
         }
-        self.outcome.left_behind = done.refused;
+        self.outcome.left_behind = done.left_behind;
         if done.liquidations.is_empty() {
             return Ok(false);
         }

@@ -23,19 +23,20 @@ pub fn print(world: &World, outcome: &Outcome) -> Result<bool> {
     print_identities(world, outcome, &identities);
     let deficits = print_deficits(outcome);
     print_checks(outcome);
-    let left: Vec<_> = outcome
+    let could_be_liquidated = outcome
         .left_behind
         .iter()
-        .filter(|(_, _, hopeless)| !hopeless)
-        .collect();
-    let success =
-        identities.hold() && outcome.broken_steps == 0 && outcome.differing == 0 && left.is_empty();
-    let verdict = if success { "Success" } else { "FAILURE" };
+        .filter(|left| !left.nothing_to_take)
+        .count();
+    let sound = identities.hold() && outcome.broken_steps == 0;
+    let equal = outcome.differing == 0;
+    let success = sound && equal && could_be_liquidated == 0;
     println!(
-        "\n{verdict}: identities {}, reports {}, {} left below maintenance that could be liquidated, {deficits} in deficit.",
-        if identities.hold() && outcome.broken_steps == 0 { "hold" } else { "BROKEN" },
-        if outcome.differing == 0 { "agree" } else { "DIFFER" },
-        accounts(left.len()),
+        "\n{}: identities {}, reports {}; {} left that could be liquidated, {deficits} in deficit.",
+        if success { "Success" } else { "FAILURE" },
+        if sound { "hold" } else { "BROKEN" },
+        if equal { "agree" } else { "DIFFER" },
+        accounts(could_be_liquidated),
     );
     Ok(success)
 }
@@ -93,11 +94,11 @@ fn print_liquidation(world: &World, liquidation: &Liquidation) {
         format::money(before.initial_margin.0)
     );
     for worst in &liquidation.worst {
-        println!("    worst      {worst}");
+        println!("    worst case {worst}");
     }
     println!(
         "    {:<22}{:>12}{:>14}{:>18}{:>12}",
-        "position", "held", "mark", "worst scenario", "taken"
+        "position", "held", "mark", "worst case", "taken"
     );
     for taken in &liquidation.taken {
         println!(
@@ -201,7 +202,8 @@ fn print_courses(outcome: &Outcome) {
             }
         );
     }
-    println!("  Health is equity less maintenance margin, taken here before the liquidator acts.");
+    println!("  Health is equity less maintenance margin, taken here before the liquidator acts. Isolated: steps at which the same");
+    println!("  equity was below the sum of the maintenance margins of the positions, each alone.");
 }
 
 fn print_identities(world: &World, outcome: &Outcome, identities: &Identities) {
@@ -223,26 +225,29 @@ fn print_deficits(outcome: &Outcome) -> String {
     let in_deficit = |course: &&Course| course.end.equity.0 < 0;
     for course in outcome.courses.iter().filter(in_deficit) {
         println!(
-            "  DEFICIT: the {} ends with equity {}. Nobody covers it yet: insurance and socialisation come with settlement.",
+            "  DEFICIT: the {} ends with equity {}; nobody covers it yet (insurance comes with settlement)",
             course.name,
             format::money(course.end.equity.0)
         );
     }
     for (name, refusals) in &outcome.refusals {
         println!(
-            "  The {name} was below maintenance margin and the program refused to liquidate it at {} steps, first at {}: {}",
+            "  The {name} stayed below maintenance margin at {} steps, first at {}:\n    {}",
             refusals.steps,
             time::full(refusals.first),
             refusals.reason
         );
     }
-    for (name, reason, hopeless) in &outcome.left_behind {
-        let kind = if *hopeless {
-            "and nothing is left to take"
-        } else {
-            "and could be liquidated"
-        };
-        println!("  The {name} ends below maintenance margin {kind}; the program said: {reason}");
+    for left in &outcome.left_behind {
+        println!(
+            "  The {} ends below maintenance margin {}:\n    {}",
+            left.name,
+            match left.nothing_to_take {
+                true => "with nothing to take that it can pay for",
+                false => "and COULD BE LIQUIDATED",
+            },
+            left.reason
+        );
     }
     accounts(outcome.courses.iter().filter(in_deficit).count())
 }
@@ -250,9 +255,12 @@ fn print_deficits(outcome: &Outcome) -> String {
 fn print_checks(outcome: &Outcome) {
     title("Checks");
     println!(
-        "  {} margin reports by the program (simulated transactions, at most {} CU each), all compared with the native engine: {}",
+        "  {} margin reports by the program in simulated transactions, at most {} CU each",
         format::count(outcome.reports),
         format::count(outcome.most_units.0),
+    );
+    println!(
+        "  all of them compared with the native engine: {}",
         match outcome.differing {
             0 => "equal to the last micro-unit".to_owned(),
             differing => format!("{differing} DIFFER"),
@@ -265,7 +273,7 @@ fn print_checks(outcome: &Outcome) {
         );
     }
     println!(
-        "  {} surfaces re-posted by the rule",
+        "  volatility surfaces posted again by the rule: {}",
         format::count(outcome.postings)
     );
 }

@@ -30,8 +30,8 @@ const BASIS: f64 = 0.05;
 
 /// The rule in words, for the screen.
 pub const RULE: [&str; 2] = [
-    "each market's base, plus what realised volatility (half-life 12 h) exceeds it by, fading as sqrt(7 days / time left)",
-    "beyond a week; posted again after a bar when it moved by 5% of itself",
+    "each market's base, plus what realised volatility (half-life 12 h) exceeds it by, for expiries beyond a week",
+    "times sqrt(7 days / time left); posted again after a bar when it moved by 5% of itself",
 ];
 
 /// Base at-the-money volatility of an underlying.

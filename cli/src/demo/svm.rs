@@ -287,18 +287,25 @@ fn executed(meta: TransactionMetadata) -> Executed {
     }
 }
 
-/// Anchor logs `... Error Code: Name. Error Number: 6012. Error Message: text.`
+/// The program's own words where it left any. Anchor logs
+/// `... Error Code: Name. Error Number: 6012. Error Message: text.`
 fn refused(error: &impl std::fmt::Display, meta: &TransactionMetadata) -> Refused {
-    let after = |mark: &str| {
-        let line = meta.logs.iter().rev().find(|line| line.contains(mark))?;
-        line.split_once(mark).map(|(_, rest)| rest)
+    let line = meta
+        .logs
+        .iter()
+        .rev()
+        .find(|line| line.contains("Error Code: "));
+    let part = |mark: &str, end: &str| {
+        let (_, rest) = line?.split_once(mark)?;
+        Some(rest.split_once(end).map_or(rest, |(part, _)| part))
     };
-    let code = after("Error Number: ").and_then(|rest| rest.split('.').next()?.parse().ok());
-    let reason = match after("Error Code: ") {
-        Some(text) => text
-            .replacen(" Error Number: ", " ", 1)
-            .replacen("Error Message: ", "", 1),
-        None => error.to_string(),
+    let name = part("Error Code: ", ". Error Number: ");
+    let number = part("Error Number: ", ". Error Message: ");
+    let message = part("Error Message: ", "\n");
+    let code = number.and_then(|number| number.parse().ok());
+    let reason = match (name, message) {
+        (Some(name), Some(message)) => format!("{name}: {message}"),
+        _ => error.to_string(),
     };
     Refused { reason, code }
 }

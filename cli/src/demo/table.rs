@@ -31,6 +31,10 @@ pub struct Row {
 /// The state of everything after a step.
 #[derive(Clone, Debug)]
 pub struct Frame<'a> {
+    /// Number of the step, from 0.
+    pub number: usize,
+    /// How many there are.
+    pub steps: usize,
     /// The step.
     pub step: &'a Step,
     /// Names of the underlyings.
@@ -56,10 +60,12 @@ impl Frame<'_> {
             .collect();
         let mut lines = vec![
             format!(
-                "{} {:<5}  {}",
+                "{} {:<5}  {}   (step {} of {})",
                 time::full(self.step.time),
                 self.step.name,
-                prices.join("   ")
+                prices.join("   "),
+                format::count(self.number as u64 + 1),
+                format::count(self.steps as u64)
             ),
             header(),
         ];
@@ -77,8 +83,8 @@ impl Frame<'_> {
 /// Titles of the columns.
 fn header() -> String {
     format!(
-        "  {:<20}{:>12}{:>12}{:>12}{:>12}  {:>10}",
-        "account", "equity", "initial", "maint.", "health", "report CU"
+        "  {:<19}{:>11}{:>11}{:>11}{:>11}{:>11}",
+        "account", "equity", "IM", "MM", "health", "report CU"
     )
 }
 
@@ -90,12 +96,12 @@ impl Row {
 
     fn line(&self) -> String {
         let flag = match (self.health() < 0, self.equity < self.initial) {
-            (true, _) => " below maintenance",
-            (false, true) => " below initial",
+            (true, _) => " below MM",
+            (false, true) => " below IM",
             (false, false) => "",
         };
         format!(
-            "  {:<20}{:>12}{:>12}{:>12}{:>12}  {:>10}{flag}",
+            "  {:<19}{:>11}{:>11}{:>11}{:>11}{:>11}{flag}",
             self.name,
             format::money(self.equity),
             format::money(self.initial),
@@ -189,6 +195,7 @@ impl Screen {
                 for line in lines {
                     line.finish();
                 }
+                println!();
             }
             Self::Plain { .. } => println!("\n{}", frame.lines().join("\n")),
         }

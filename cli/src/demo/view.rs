@@ -4,68 +4,15 @@
 use anyhow::{Context, Result};
 use bytemuck::Zeroable;
 use estuary::bridge::{self, Engine, MarketData};
-use estuary::oracle::{pyth_pull, CheckedPrice, PriceLimits};
 use estuary::report::SummaryView;
-use estuary::state::market::split_market;
-use estuary::state::{MarginAccount, Market, Position, Series};
+use estuary::state::{MarginAccount, Position};
+use estuary_client::risk::LoadedMarket;
 use estuary_risk::margin::MarginReport;
 use estuary_risk::scenario::{Scenario, SPOT_NODES};
 use estuary_risk::units::ONE_Q30;
 
 use super::format;
 use super::world::Underlying;
-
-/// A market's bytes and its checked price.
-pub struct MarketCopy {
-    /// The account's bytes, aligned.
-    words: Vec<u64>,
-    price: CheckedPrice,
-}
-
-impl MarketCopy {
-    /// Copies a market and checks its price account as the program would.
-    ///
-    /// # Errors
-    /// When the program would refuse either.
-    pub fn new(market: &[u8], price: &[u8], last_publish_time: i64, now: i64) -> Result<Self> {
-        let words = market
-            .chunks_exact(8)
-            .map(bytemuck::pod_read_unaligned)
-            .collect();
-        let mut copy = Self {
-            words,
-            price: CheckedPrice {
-                price: 0,
-                confidence: 0,
-                publish_time: 0,
-                age_seconds: 0,
-            },
-        };
-        let (header, _) = copy.split()?;
-        let limits = PriceLimits {
-            exponent: header.price_exponent,
-            max_age_seconds: header.max_price_age_seconds,
-            max_confidence_ppm: header.max_confidence_ppm,
-            last_publish_time,
-            now,
-        };
-        copy.price = pyth_pull::read(price, &header.feed_id)?.check(&limits)?;
-        Ok(copy)
-    }
-
-    fn split(&self) -> Result<(&Market, &[Series])> {
-        Ok(split_market(bytemuck::cast_slice(&self.words))?)
-    }
-
-    fn data(&self) -> Result<MarketData<'_>> {
-        let (header, table) = self.split()?;
-        Ok(MarketData {
-            header,
-            table,
-            price: self.price,
-        })
-    }
-}
 
 /// What an account needs with each position margined alone, and together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,13 +29,13 @@ pub struct Comparison {
 
 /// All markets at one moment.
 pub struct View {
-    markets: Vec<MarketCopy>,
+    markets: Vec<LoadedMarket>,
     now: i64,
 }
 
 impl View {
     /// Markets in the order of their indices.
-    pub fn new(markets: Vec<MarketCopy>, now: i64) -> Self {
+    pub fn new(markets: Vec<LoadedMarket>, now: i64) -> Self {
         Self { markets, now }
     }
 
@@ -97,7 +44,7 @@ impl View {
         let indices = account.markets()?;
         let market = |index: u16| {
             let copy = self.markets.get(usize::from(index));
-            copy.context("a position in an unknown market")?.data()
+            Ok(copy.context("a position in an unknown market")?.data())
         };
         indices.iter().map(market).collect()
     }
@@ -127,7 +74,7 @@ impl View {
     /// # Errors
     /// The engine's.
     pub fn mark(&self, market: u16, slot: u16, generation: u32) -> Result<u64> {
-        let data = self.markets[usize::from(market)].data()?;
+        let data = self.markets[usize::from(market)].data();
         let mut engine = Engine::new(&[data], 1)?.context("one market is given")?;
         engine.enter(&data)?;
         let instrument = engine.instrument(&data, slot, generation, self.now)?;
@@ -148,7 +95,7 @@ impl View {
         let mut words = Vec::with_capacity(used);
         for entry in &summary.markets[..used] {
             let place = usize::from(entry.market);
-            let grid = &self.markets[place].split()?.0.grid;
+            let grid = &self.markets[place].account.header.grid;
             let scenario = Scenario::of_column(usize::from(entry.worst_column));
             let multiple = grid.multiple_q30[scenario.spot_move] as f64 / ONE_Q30 as f64;
             let weight = match scenario.spot_move.checked_sub(SPOT_NODES) {
@@ -161,7 +108,7 @@ impl View {
                 format::percent(multiple - 1.0),
                 ["down", "unchanged", "up"][scenario.vol_level],
                 if weight < 1.0 {
-                    format!(", weighted {weight:.2}")
+                    format!(", counted at {:.0}%", weight * 100.0)
                 } else {
                     String::new()
                 },

@@ -5,8 +5,10 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{Context, Result};
 use estuary::instructions::SeriesArgs;
 use estuary::state::{Bank, MarginAccount, MarketLedger, MarketSet};
+use estuary_client::account::decode;
 use estuary_client::address::{derive, ledger};
-use estuary_client::instruction::{PricedMarket, Trader as Party};
+use estuary_client::instruction::{Party, PricedMarket, Trader as Depositor};
+use estuary_client::risk::{FetchedMarket, FetchedPrice, LoadedMarket};
 use estuary_client::House;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -15,7 +17,7 @@ use super::listing;
 use super::prices::{History, Step};
 use super::surface::SurfaceRule;
 use super::svm::{Executed, Quote, Svm};
-use super::view::{MarketCopy, View};
+use super::view::View;
 
 /// Half width of the published confidence interval: this part of the price (5 basis points).
 const CONFIDENCE_PART: u64 = 2_000;
@@ -98,9 +100,17 @@ fn keypair(number: u8) -> Keypair {
 }
 
 impl Trader {
-    /// As the client's instruction builders want it.
+    /// The margin account, for the client's instruction builders.
     pub fn party(&self) -> Party {
         Party {
+            owner: self.owner.pubkey(),
+            sub_id: 0,
+        }
+    }
+
+    /// The margin account and the tokens it is paid from.
+    fn depositor(&self) -> Depositor {
+        Depositor {
             owner: self.owner.pubkey(),
             sub_id: 0,
             tokens: self.tokens,
@@ -231,7 +241,7 @@ impl World {
             .create_tokens(tokens, self.house.mint, key, amount)?;
         let steps = [
             ("open_account", self.house.open_account(key, key, 0)),
-            ("deposit", self.house.deposit(&trader.party(), amount)),
+            ("deposit", self.house.deposit(&trader.depositor(), amount)),
         ];
         for (what, instruction) in steps {
             let done = self.svm.send(&[instruction], &[&trader.owner]);
@@ -254,6 +264,12 @@ impl World {
         markets.iter().map(priced).collect()
     }
 
+    /// Addresses of the markets in a set.
+    pub fn addresses(&self, markets: MarketSet) -> Vec<Pubkey> {
+        let address = |index: u16| self.underlyings[usize::from(index)].market;
+        markets.iter().map(address).collect()
+    }
+
     // Reading
 
     /// A margin account, by place in [`World::traders`].
@@ -261,7 +277,7 @@ impl World {
     /// # Errors
     /// When the SVM has no such account.
     pub fn account(&self, trader: usize) -> Result<MarginAccount> {
-        self.zero_copy(&self.traders[trader].account)
+        Ok(decode(self.svm.data(&self.traders[trader].account)?)?)
     }
 
     /// The bank.
@@ -269,7 +285,7 @@ impl World {
     /// # Errors
     /// When the SVM has no such account.
     pub fn bank(&self) -> Result<Bank> {
-        self.zero_copy(&self.house.bank)
+        Ok(decode(self.svm.data(&self.house.bank)?)?)
     }
 
     /// A market's ledger.
@@ -277,15 +293,7 @@ impl World {
     /// # Errors
     /// When the SVM has no such account.
     pub fn ledger(&self, market: usize) -> Result<MarketLedger> {
-        self.zero_copy(&self.underlyings[market].ledger)
-    }
-
-    fn zero_copy<T: bytemuck::AnyBitPattern>(&self, address: &Pubkey) -> Result<T> {
-        let data = self.svm.data(address)?;
-        let body = data.get(8..8 + size_of::<T>());
-        Ok(bytemuck::pod_read_unaligned(
-            body.with_context(|| format!("{address} is too short"))?,
-        ))
+        Ok(decode(self.svm.data(&self.underlyings[market].ledger)?)?)
     }
 
     /// All markets and prices as the native engine sees them now.
@@ -294,11 +302,17 @@ impl World {
     /// When an account cannot be read, or a price would be refused.
     pub fn view(&self) -> Result<View> {
         let mut markets = Vec::with_capacity(self.underlyings.len());
-        for (place, underlying) in self.underlyings.iter().enumerate() {
-            let market = self.svm.data(&underlying.market)?;
-            let price = self.svm.data(&underlying.price_account)?;
-            let last = self.ledger(place)?.last_publish_time;
-            markets.push(MarketCopy::new(market, price, last, self.now)?);
+        for underlying in &self.underlyings {
+            let fetched = FetchedMarket {
+                market: self.svm.data(&underlying.market)?,
+                ledger: self.svm.data(&underlying.ledger)?,
+                price: FetchedPrice {
+                    address: underlying.price_account,
+                    owner: pyth_solana_receiver_sdk::ID,
+                    data: self.svm.data(&underlying.price_account)?,
+                },
+            };
+            markets.push(LoadedMarket::load(&fetched, self.now)?);
         }
         Ok(View::new(markets, self.now))
     }
