@@ -96,7 +96,11 @@ impl<'info> MarketView<'info> {
         );
         let ledger = load_ledger(ledger, market_key)?;
         let limits = PriceLimits::of(header, state::read(&ledger)?.last_publish_time, now);
-        let price = oracle::read(price.key, price.owner, &price.try_borrow_data()?, header)?;
+        // A margin account of the instruction, given in a price's place, is borrowed already.
+        let data = price
+            .try_borrow_data()
+            .map_err(|_| error!(EstuaryError::PriceAccountOwner))?;
+        let price = oracle::read(price.key, price.owner, &data, header)?;
         let price = price.check(&limits)?;
         Ok(Self {
             market,

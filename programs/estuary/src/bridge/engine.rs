@@ -26,6 +26,7 @@ pub(super) fn inputs(market: &MarketData<'_>) -> MarketInputs {
 }
 
 /// Arrays of one market with room for a number of series.
+#[inline(never)]
 pub(super) fn new_arrays(market: &MarketData<'_>, series: usize) -> Result<MarketArrays> {
     let expiries = usize::from(market.header.expiry_count).min(series);
     MarketArrays::new(&inputs(market), expiries, series).map_err(risk_error)
@@ -37,6 +38,7 @@ pub(super) fn new_arrays(market: &MarketData<'_>, series: usize) -> Result<Marke
 ///
 /// # Errors
 /// [`EstuaryError::SlotUnknown`], [`EstuaryError::SeriesGenerationMismatch`], the engine's.
+#[inline(never)]
 pub(super) fn instrument(
     arrays: &mut MarketArrays,
     market: &MarketData<'_>,
@@ -78,6 +80,7 @@ pub(super) fn instrument(
 ///
 /// # Errors
 /// Those of [`instrument`].
+#[inline(never)]
 pub(super) fn book(
     arrays: &mut MarketArrays,
     market: &MarketData<'_>,
@@ -182,6 +185,9 @@ impl Engine {
     }
 }
 
+/// What is done with each market of an account: the engine with its book evaluated, the market, its positions there.
+pub type Visit<'v, 'm> = dyn FnMut(&mut Engine, &MarketData<'m>, &[Position]) -> Result<()> + 'v;
+
 /// Calls `visit` with each market of an account in turn, its book there evaluated, and returns the totals.
 ///
 /// # Errors
@@ -190,7 +196,7 @@ pub fn visit_markets<'m>(
     account: &MarginAccount,
     markets: &[MarketData<'m>],
     now: i64,
-    mut visit: impl FnMut(&mut Engine, &MarketData<'m>, &[Position]) -> Result<()>,
+    visit: &mut Visit<'_, 'm>,
 ) -> Result<AccountTotals> {
     let mut totals = AccountTotals::with_cash(Money(account.cash()));
     let most_series = markets
@@ -218,6 +224,6 @@ pub fn assess(
     markets: &[MarketData<'_>],
     now: i64,
 ) -> Result<MarginReport> {
-    let totals = visit_markets(account, markets, now, |_, _, _| Ok(()))?;
+    let totals = visit_markets(account, markets, now, &mut |_, _, _| Ok(()))?;
     totals.report().map_err(risk_error)
 }

@@ -24,7 +24,7 @@ pub fn summary(
 ) -> Result<SummaryView> {
     let mut view = SummaryView::default();
     let mut entries = view.markets.iter_mut();
-    let totals = visit_markets(account, markets, now, |engine, market, _| {
+    let totals = visit_markets(account, markets, now, &mut |engine, market, _| {
         let entry = entries
             .next()
             .ok_or(EstuaryError::AccountInTooManyMarkets)?;
@@ -67,7 +67,7 @@ pub fn market(
     index: u16,
 ) -> Result<MarketReportView> {
     let mut view = None;
-    visit_markets(account, markets, now, |engine, market, _| {
+    visit_markets(account, markets, now, &mut |engine, market, _| {
         if market.header.index == index {
             view = Some(market_view(engine, market)?);
         }
@@ -131,7 +131,7 @@ pub fn positions(
     let mut number = 0usize;
     let mut entries = view.positions.iter_mut();
     let mut used = 0u16;
-    visit_markets(account, markets, now, |engine, market, positions| {
+    visit_markets(account, markets, now, &mut |engine, market, positions| {
         for (place, position) in positions.iter().enumerate() {
             if number >= first {
                 let Some(entry) = entries.next() else {
