@@ -146,3 +146,47 @@ fn check_slice(expiry: &Expiry, now: i64) -> core::result::Result<SmileSlice, Sm
     smile.check_no_butterfly(sqrt_tau)?;
     SmileSlice::new(&smile, sqrt_tau)
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test that overflows fails"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forward_is_one_plus_basis_times_time() {
+        let year = SECONDS_PER_YEAR;
+        let expiry = |rate| Expiry {
+            time: year,
+            basis_rate_ppb: rate,
+            ..Expiry::default()
+        };
+        assert_eq!(forward_ratio_q30(&expiry(0), 0), ONE_Q30);
+        assert_eq!(
+            forward_ratio_q30(&expiry(250_000_000), 0),
+            ONE_Q30 + ONE_Q30 / 4
+        );
+        assert_eq!(
+            forward_ratio_q30(&expiry(-250_000_000), year / 2),
+            ONE_Q30 - ONE_Q30 / 8
+        );
+        assert_eq!(
+            forward_ratio_q30(&expiry(250_000_000), year + 1),
+            ONE_Q30,
+            "after its end"
+        );
+        assert_eq!(
+            forward_ratio_q30(&expiry(-1), 0),
+            ONE_Q30 - 2,
+            "rounded down"
+        );
+        assert_eq!(
+            forward_ratio_q30(&expiry(i64::MAX), 0),
+            i64::MAX,
+            "saturated"
+        );
+    }
+}

@@ -361,3 +361,110 @@ impl StateAccount for MarginAccount {
         self.check_positions()
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test that overflows fails"
+)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+
+    fn slots(account: &MarginAccount) -> Vec<(u16, u16, i64)> {
+        let key = |position: &Position| (position.market, position.slot, position.lots);
+        account.open_positions().iter().map(key).collect()
+    }
+
+    #[test]
+    fn positions_stay_sorted_and_compact() {
+        let mut account = MarginAccount::zeroed();
+        for (market, slot) in [(1, 5), (0, 7), (1, 2), (0, 3)] {
+            account.apply_trade(market, slot, 1, 10, 0).unwrap();
+            account.invariant().unwrap();
+        }
+        assert_eq!(
+            slots(&account),
+            [(0, 3, 10), (0, 7, 10), (1, 2, 10), (1, 5, 10)]
+        );
+        let moved = account.apply_trade(0, 7, 1, -10, 0).unwrap();
+        assert_eq!(
+            moved,
+            LotsMoved {
+                before: 10,
+                after: 0
+            }
+        );
+        assert_eq!(slots(&account), [(0, 3, 10), (1, 2, 10), (1, 5, 10)]);
+        assert_eq!(account.positions[3], Position::default());
+        assert_eq!(account.lots(1, 5), 10);
+        assert_eq!(account.lots(0, 7), 0);
+        account.invariant().unwrap();
+    }
+
+    #[test]
+    fn a_closed_linear_position_keeps_its_cost() {
+        let mut account = MarginAccount::zeroed();
+        account.apply_trade(0, 0, 1, 5, -500).unwrap();
+        account.apply_trade(0, 0, 1, -5, 400).unwrap();
+        assert_eq!(
+            (account.position_count, account.positions[0].cost),
+            (1, -100)
+        );
+        assert!(account.has_position(0, 0));
+        account.apply_trade(0, 0, 1, 0, 100).unwrap();
+        assert_eq!(account.position_count, 0);
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        let mut account = MarginAccount::zeroed();
+        for slot in 0..MAX_POSITIONS {
+            account.apply_trade(0, slot as u16, 1, 1, 0).unwrap();
+        }
+        assert!(account
+            .apply_trade(0, MAX_POSITIONS as u16, 1, 1, 0)
+            .is_err());
+        assert!(
+            account.apply_trade(0, 3, 2, 1, 0).is_err(),
+            "another generation"
+        );
+        account.invariant().unwrap();
+        let mut account = MarginAccount::zeroed();
+        account.apply_trade(0, 0, 1, 1 << 31, 0).unwrap();
+        account.invariant().unwrap();
+        account.apply_trade(0, 1, 1, -(1 << 31), 0).unwrap();
+        assert!(account.invariant().is_err(), "2^32 lots in one market");
+        let mut account = MarginAccount::zeroed();
+        for market in 0..=MAX_MARKETS_PER_ACCOUNT as u16 {
+            account.invariant().unwrap();
+            account.apply_trade(market, 0, 1, 1, 0).unwrap();
+        }
+        assert!(account.invariant().is_err(), "too many markets");
+    }
+
+    #[test]
+    fn balances_never_fall_below_zero() {
+        let mut account = MarginAccount::zeroed();
+        account.change_balance(0, 10).unwrap();
+        assert!(account.change_balance(0, -11).is_err());
+        assert!(account.change_balance(0, i64::MAX).is_err());
+        assert!(account.change_balance(16, 1).is_err());
+        account.change_balance(0, -10).unwrap();
+        assert_eq!(account.cash(), 0);
+    }
+
+    #[test]
+    fn a_set_of_markets_ascends() {
+        let mut set = MarketSet::default();
+        assert!(set.is_empty());
+        for market in [63, 0, 5, 5] {
+            set.insert(market).unwrap();
+        }
+        assert!(set.insert(64).is_err());
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 5, 63]);
+        assert_eq!(set.len(), 3);
+        assert!(set.contains(5) && !set.contains(6) && !set.contains(64));
+    }
+}

@@ -348,3 +348,60 @@ impl<'a> MarketMut<'a> {
         Ok(slot)
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test that overflows fails"
+)]
+mod tests {
+    use super::*;
+
+    /// A market's bytes, aligned, with `tail` bytes after the header.
+    fn market(tail: usize) -> (Vec<u64>, usize) {
+        let length = MarketRef::account_size(0) + tail;
+        let mut words = vec![0u64; length.div_ceil(8)];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+        bytes[..DISCRIMINATOR_SIZE].copy_from_slice(Market::DISCRIMINATOR);
+        bytes[DISCRIMINATOR_SIZE] = Market::VERSION;
+        (words, length)
+    }
+
+    fn split(words: &[u64], length: usize) -> Result<usize> {
+        let bytes: &[u8] = bytemuck::cast_slice(words);
+        split_market(&bytes[..length]).map(|(_, table)| table.len())
+    }
+
+    #[test]
+    fn every_size_from_the_header_on_is_valid() {
+        for (tail, records) in [
+            (0, 0),
+            (1, 0),
+            (63, 0),
+            (64, 1),
+            (127, 1),
+            (10_240, 160),
+            (65_536, 1024),
+        ] {
+            let (words, length) = market(tail);
+            assert_eq!(split(&words, length).unwrap(), records);
+        }
+        let (words, length) = market(0);
+        assert!(split(&words, length - 1).is_err());
+    }
+
+    #[test]
+    fn strange_bytes_are_refused() {
+        let (mut words, length) = market(64);
+        let series_count = DISCRIMINATOR_SIZE + core::mem::offset_of!(Market, series_count);
+        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[series_count] = 2;
+        assert!(split(&words, length).is_err(), "more series than records");
+        let (mut words, length) = market(64);
+        bytemuck::cast_slice_mut::<u64, u8>(&mut words)[DISCRIMINATOR_SIZE] = Market::VERSION + 1;
+        assert!(split(&words, length).is_err(), "another version");
+        let (mut words, length) = market(64);
+        words[0] = 0;
+        assert!(split(&words, length).is_err(), "another type");
+    }
+}
