@@ -10,13 +10,17 @@ use crate::margin::{
 };
 use crate::margin::{LIQUIDATION_TARGET_PPM, MAINTENANCE_FRACTION_PPM};
 use crate::market::{Instrument, Leg, MarketArrays, MarketRisk};
-use crate::scenario::{CENTRE_NODE, SPOT_NODES, VOL_UP};
+use crate::scenario::{CENTRE_COLUMN, CENTRE_NODE, SPOT_NODES, VOL_UP};
 use crate::units::{Money, RiskError, ONE_PPM, ONE_Q30};
 
-/// Takes of one call, and so the number of times the worst scenario may move under the plan.
+/// Single legs that one call takes, and so the number of times the worst scenario may move under the plan. Takes of a
+/// share of every leg come on top.
 pub const MAX_TAKES: usize = 4;
 /// Evaluations of the whole account one call may make.
 const MAX_EVALUATIONS: usize = 10;
+
+/// The whole of a book, as a share in Q20.
+const WHOLE_Q20: u64 = 1 << 20;
 
 /// A hundredth of a unit in Q30: the least delta a discount is charged on.
 const LEAST_CHARGED_DELTA_Q30: u64 = 10_737_418;
@@ -79,7 +83,7 @@ pub enum LiquidationError {
         /// Maintenance margin.
         maintenance_margin: Money,
     },
-    /// No single leg raises health at its discount within the account's cash.
+    /// Neither a single leg nor a share of all raises health at its discount within the account's cash.
     NothingToTake,
     /// The numbers do not fit.
     Risk(RiskError),
@@ -105,6 +109,8 @@ struct Candidate {
 struct Planner<'m, 'a> {
     markets: &'m mut [LiquidationMarket<'a>],
     risks: Vec<MarketRisk>,
+    /// Worst column of each market in the book as it stands; `risks` may be those of a trial that was undone.
+    worst: Vec<usize>,
     cash: Money,
     discount_left: Money,
     evaluations_left: usize,
@@ -114,7 +120,8 @@ struct Planner<'m, 'a> {
 ///
 /// The total discount is at most max(0, equity); the account's cash never goes below zero, so a short
 /// option is taken only as far as cash (including what earlier takes brought in) can pay for it.
-/// Every take raises equity less maintenance margin.
+/// Every take raises equity less maintenance margin; where no leg does so by itself, the takes are the same share of
+/// every leg and do so together.
 pub fn plan(
     cash: Money,
     markets: &mut [LiquidationMarket<'_>],
@@ -122,9 +129,12 @@ pub fn plan(
 ) -> Result<LiquidationOutcome, LiquidationError> {
     let mut risks = Vec::with_capacity(markets.len());
     risks.resize(markets.len(), MarketRisk::EMPTY);
+    let mut worst = Vec::with_capacity(markets.len());
+    worst.resize(markets.len(), CENTRE_COLUMN);
     let mut planner = Planner {
         markets,
         risks,
+        worst,
         cash,
         discount_left: Money(0),
         evaluations_left: MAX_EVALUATIONS,
@@ -136,10 +146,14 @@ pub fn plan(
             maintenance_margin: before.maintenance_margin,
         });
     }
+    planner.accept();
     planner.discount_left = before.equity.max(Money(0));
     let mut report = before;
     while takes.len() < MAX_TAKES && report.equity < report.liquidation_target()? {
         let Some((take, next_totals, next)) = planner.best_take(&totals, &report)? else {
+            if report.is_liquidatable() {
+                report = planner.take_share(&report, takes)?.unwrap_or(report);
+            }
             break;
         };
         takes.push(take);
@@ -171,6 +185,13 @@ impl Planner<'_, '_> {
         Ok((totals, report))
     }
 
+    /// Makes the last evaluation the book as it stands.
+    fn accept(&mut self) {
+        for (worst, risk) in self.worst.iter_mut().zip(&self.risks) {
+            *worst = risk.worst_column;
+        }
+    }
+
     /// The best leg, taken as far as it is needed and helps; `None` where no leg helps.
     fn best_take(
         &mut self,
@@ -187,6 +208,7 @@ impl Planner<'_, '_> {
                 self.evaluations_left = self.evaluations_left.saturating_sub(1);
                 let (next_totals, next) = self.evaluate()?;
                 if next.health_maintenance()? > report.health_maintenance()? {
+                    self.accept();
                     return Ok(Some((take, next_totals, next)));
                 }
                 self.undo(&take)?;
@@ -198,6 +220,128 @@ impl Planner<'_, '_> {
             passed_over = Some(candidate);
         }
         Ok(None)
+    }
+
+    /// The same share of every leg, for books that no single leg improves, such as those whose worst scenarios balance.
+    /// Requirements shrink in proportion, so this raises health; it is limited by cash alone.
+    fn take_share(
+        &mut self,
+        report: &MarginReport,
+        takes: &mut Vec<Take>,
+    ) -> Result<Option<MarginReport>, LiquidationError> {
+        let target = report.liquidation_target()?;
+        let missing = target.minus(report.equity)?.0.max(0).unsigned_abs();
+        let target = target.0.max(1).unsigned_abs();
+        let needed = crate::fixed::mul_div_up(missing, WHOLE_Q20, target).unwrap_or(WHOLE_Q20);
+        // Each value is rounded down: with the last micro-units of equity for discount, cash could end below zero.
+        let legs: usize = self.markets.iter().map(|market| market.legs.len()).sum();
+        let rounding = i64::try_from(legs).unwrap_or(i64::MAX);
+        self.discount_left = Money(self.discount_left.0.saturating_sub(rounding).max(0));
+        let (payable, whole) = self.payable_shares_q20()?;
+        // A share much smaller than needed would crawl: then rather all, if cash pays for it.
+        let shares = if payable >= needed {
+            [needed, whole]
+        } else {
+            [whole, payable]
+        };
+        let before = takes.len();
+        for share_q20 in shares {
+            self.exchange_share(share_q20, takes)?;
+            let (_, next) = self.evaluate()?;
+            let better = next.health_maintenance()? > report.health_maintenance()?;
+            if better && self.cash >= Money(0) {
+                return Ok(Some(next));
+            }
+            for take in takes.drain(before..).rev() {
+                self.undo(&take)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The largest share of all legs, in Q20, that the account's cash can pay for: at the full discount, and at the
+    /// discount that equity limits, which matters to large shares only.
+    fn payable_shares_q20(&self) -> Result<(u64, u64), RiskError> {
+        let (mut value, mut full) = (0i128, 0u128);
+        for (market, held) in self.markets.iter().enumerate() {
+            for (leg, held) in held.legs.iter().enumerate() {
+                let Some(candidate) = self.ranked(market, leg, false)? else {
+                    continue;
+                };
+                if matches!(held.instrument, Instrument::Option { .. }) {
+                    let lots = held.lots.unsigned_abs();
+                    let (payment, discount) = self.payment(&candidate, lots)?;
+                    value = value.saturating_add(i128::from(payment.plus(discount)?.0));
+                    full = full.saturating_add(full_discount(&candidate, lots));
+                }
+            }
+        }
+        let cash = i128::from(self.cash.0.max(0));
+        let full = i128::try_from(full).unwrap_or(i128::MAX);
+        let limited = full.min(i128::from(self.discount_left.0));
+        let share = |discount: i128| {
+            let outflow = discount.saturating_sub(value);
+            if outflow <= cash {
+                return WHOLE_Q20;
+            }
+            let share = (cash << 20).checked_div(outflow).unwrap_or(0);
+            u64::try_from(share).unwrap_or(0)
+        };
+        let payable = share(full);
+        let whole = if share(limited) == WHOLE_Q20 {
+            WHOLE_Q20
+        } else {
+            payable
+        };
+        Ok((payable, whole))
+    }
+
+    /// Moves a share of every leg, rounded down to lots, those that bring cash in first.
+    fn exchange_share(&mut self, share_q20: u64, takes: &mut Vec<Take>) -> Result<(), RiskError> {
+        for brings_cash in [true, false] {
+            for market in 0..self.markets.len() {
+                let count = self.markets.get(market).map_or(0, |m| m.legs.len());
+                for leg in 0..count {
+                    let Some(candidate) = self.ranked(market, leg, false)? else {
+                        continue;
+                    };
+                    let held = self.leg(&candidate)?;
+                    let is_option = matches!(held.instrument, Instrument::Option { .. });
+                    let lots = u128::from(held.lots.unsigned_abs())
+                        .saturating_mul(u128::from(share_q20))
+                        >> 20;
+                    let lots = u64::try_from(lots).unwrap_or(0);
+                    if lots > 0 && (is_option && held.lots > 0) == brings_cash {
+                        takes.push(self.exchange(&candidate, lots)?);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A leg's release and discount, `None` where it holds nothing.
+    fn ranked(
+        &self,
+        market: usize,
+        leg: usize,
+        gross_binds: bool,
+    ) -> Result<Option<Candidate>, RiskError> {
+        let held = self
+            .markets
+            .get(market)
+            .ok_or(RiskError::UnknownInstrument)?;
+        let worst = self.worst.get(market).copied().unwrap_or(CENTRE_COLUMN);
+        let Some(lots) = held.legs.get(leg).filter(|held| held.lots != 0) else {
+            return Ok(None);
+        };
+        let (release_q20, discount_q20) = per_lot(held, worst, lots, gross_binds)?;
+        Ok(Some(Candidate {
+            market,
+            leg,
+            release_q20,
+            discount_q20,
+        }))
     }
 
     fn leg(&self, candidate: &Candidate) -> Result<Leg, RiskError> {
@@ -216,19 +360,12 @@ impl Planner<'_, '_> {
     ) -> Result<Option<Candidate>, RiskError> {
         let gross_binds = totals.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL)? > totals.scenario_loss;
         let mut best: Option<Candidate> = None;
-        for (market_index, (market, risk)) in self.markets.iter().zip(&self.risks).enumerate() {
-            for (leg_index, leg) in market.legs.iter().enumerate() {
-                if leg.lots == 0 {
+        for (market, held) in self.markets.iter().enumerate() {
+            for leg in 0..held.legs.len() {
+                let Some(candidate) = self.ranked(market, leg, gross_binds)? else {
                     continue;
-                }
-                let (release_q20, discount_q20) = per_lot(market, risk, leg, gross_binds)?;
-                let candidate = Candidate {
-                    market: market_index,
-                    leg: leg_index,
-                    release_q20,
-                    discount_q20,
                 };
-                if release_q20 <= discount_q20 {
+                if candidate.release_q20 <= candidate.discount_q20 {
                     continue;
                 }
                 let eligible = passed_over.is_none_or(|passed| passed.precedes(&candidate));
@@ -242,17 +379,23 @@ impl Planner<'_, '_> {
 
     /// The largest number of lots, at most `lots`, that the account's cash can pay for.
     fn payable_lots(&mut self, candidate: &Candidate, lots: u64) -> Result<u64, RiskError> {
-        let payment = self.payment(candidate, lots)?.0;
-        let cash_after = self.cash_after(candidate, payment)?;
-        if cash_after >= Money(0) {
+        let (payment, discount) = self.payment(candidate, lots)?;
+        if self.cash_after(candidate, payment)? >= Money(0) {
             return Ok(lots);
         }
-        // Payments are linear in lots but for rounding: take the share that cash covers, less one lot.
+        // Linear in lots but for rounding, with the discount that fewer lots pay too: the share that cash covers, less one.
+        let value = u128::from(payment.plus(discount)?.0.unsigned_abs());
         let share = u128::from(lots)
             .saturating_mul(u128::from(self.cash.0.max(0).unsigned_abs()))
-            .checked_div(u128::from(payment.0.unsigned_abs()))
+            .checked_div(value.saturating_add(full_discount(candidate, lots)))
             .unwrap_or(0);
-        Ok(u64::try_from(share).unwrap_or(0).saturating_sub(1))
+        let share = u64::try_from(share)
+            .unwrap_or(0)
+            .saturating_sub(1)
+            .min(lots);
+        let payment = self.payment(candidate, share)?.0;
+        let paid = self.cash_after(candidate, payment)? >= Money(0);
+        Ok(if paid { share } else { 0 })
     }
 
     fn cash_after(&self, candidate: &Candidate, payment: Money) -> Result<Money, RiskError> {
@@ -275,8 +418,7 @@ impl Planner<'_, '_> {
             .arrays
             .lot_value()
             .money_down(i128::from(signed).saturating_mul(mark), 30)?;
-        let discount = u128::from(candidate.discount_q20).saturating_mul(u128::from(lots)) >> 20;
-        let discount = i64::try_from(discount)
+        let discount = i64::try_from(full_discount(candidate, lots))
             .map_or(self.discount_left, Money)
             .min(self.discount_left);
         Ok((value.minus(discount)?, discount))
@@ -335,10 +477,15 @@ impl Candidate {
     }
 }
 
+/// The discount on lots, whatever the account's equity.
+fn full_discount(candidate: &Candidate, lots: u64) -> u128 {
+    u128::from(candidate.discount_q20).saturating_mul(u128::from(lots)) >> 20
+}
+
 /// Release and discount of one lot in 2^-20 micro-units.
 fn per_lot(
     market: &LiquidationMarket<'_>,
-    risk: &MarketRisk,
+    worst_column: usize,
     leg: &Leg,
     gross_binds: bool,
 ) -> Result<(u64, u64), RiskError> {
@@ -386,12 +533,8 @@ fn per_lot(
             0
         }
     } else {
-        let pnl_q28 = market.arrays.leg_pnl_q28(&one, risk.worst_column)?;
-        let weight = market
-            .arrays
-            .grid()
-            .weight_q30(risk.worst_column)
-            .unsigned_abs();
+        let pnl_q28 = market.arrays.leg_pnl_q28(&one, worst_column)?;
+        let weight = market.arrays.grid().weight_q30(worst_column).unsigned_abs();
         // Below 2^31 × 2^30.
         let loss_q30 = (pnl_q28
             .saturating_neg()
