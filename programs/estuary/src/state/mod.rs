@@ -5,6 +5,7 @@ pub mod clearinghouse;
 pub mod ledger;
 pub mod margin_account;
 pub mod market;
+pub mod market_set;
 pub mod series;
 
 use crate::error::EstuaryError;
@@ -12,8 +13,9 @@ use anchor_lang::{prelude::*, Discriminator, Owner, ZeroCopy};
 pub use bank::Bank;
 pub use clearinghouse::Clearinghouse;
 pub use ledger::MarketLedger;
-pub use margin_account::{Balance, MarginAccount, MarketSet, Position};
+pub use margin_account::{Balance, MarginAccount, Position};
 pub use market::{Expiry, Market, MarketMut, MarketRef};
+pub use market_set::MarketSet;
 pub use series::{Series, SeriesKind};
 use std::cell::{Ref, RefMut};
 

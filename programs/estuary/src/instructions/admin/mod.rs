@@ -5,9 +5,11 @@ pub mod create_clearinghouse;
 pub mod create_market;
 pub mod extend_market;
 pub mod list_series;
+pub mod market_args;
 
 pub use add_bank::*;
 pub use create_clearinghouse::*;
 pub use create_market::*;
 pub use extend_market::*;
 pub use list_series::*;
+pub use market_args::*;

@@ -1,35 +1,17 @@
 //! Trades several legs at once between two accounts, with one net margin check for each.
 
+use super::legs::{check_legs, check_position_count, series_met, Pair, TradeLeg};
 use crate::{
     bridge::{
-        positions_in,
         trade::{price_leg, LegEffect, Side},
         Engine,
     },
     error::EstuaryError,
     market_view::{load_markets, MarketView},
-    state::{
-        self, Clearinghouse, MarginAccount, MarketSet, StateAccount, MAX_LEGS, MAX_LOTS_PER_MARKET,
-        MAX_POSITIONS_PER_TRANSACTION,
-    },
+    state::{self, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::units::Money;
-
-/// One leg of a block trade.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TradeLeg {
-    /// Index of the market.
-    pub market: u16,
-    /// Slot of the series.
-    pub slot: u16,
-    /// Generation of the slot, so that a leg never meets another series than it was agreed for.
-    pub generation: u32,
-    /// Lots the taker receives, negative when the taker sells.
-    pub lots: i64,
-    /// Price, a mantissa at the market's exponent, quote units for one unit of the underlying.
-    pub price: u64,
-}
 
 /// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has positions in or a
 /// leg names; the ledgers of the markets that legs name are writable.
@@ -48,9 +30,6 @@ pub struct BlockTrade<'info> {
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub maker_account: AccountLoader<'info, MarginAccount>,
 }
-
-/// Both accounts, taker first.
-type Pair<'a> = [&'a mut MarginAccount; 2];
 
 impl<'info> BlockTrade<'info> {
     /// Checks the accounts against each other and their owners.
@@ -98,47 +77,6 @@ impl<'info> BlockTrade<'info> {
     }
 }
 
-/// Checks what can be checked of legs by themselves, and returns their markets.
-fn check_legs(legs: &[TradeLeg]) -> Result<MarketSet> {
-    require!(!legs.is_empty(), EstuaryError::NoLegs);
-    require_gte!(MAX_LEGS, legs.len(), EstuaryError::TooManyLegs);
-    let mut markets = MarketSet::default();
-    for (index, leg) in legs.iter().enumerate() {
-        require!(leg.lots != 0, EstuaryError::LotsZero);
-        require_gt!(
-            MAX_LOTS_PER_MARKET,
-            leg.lots.unsigned_abs(),
-            EstuaryError::LotsOverflow
-        );
-        let same = |other: &TradeLeg| other.market == leg.market && other.slot == leg.slot;
-        require!(
-            !legs.iter().take(index).any(same),
-            EstuaryError::LegDuplicated
-        );
-        markets.insert(leg.market)?;
-    }
-    Ok(markets)
-}
-
-/// Refuses more positions than one transaction can evaluate. A leg counts when it may open one.
-fn check_position_count(pair: &Pair<'_>, legs: &[TradeLeg]) -> Result<()> {
-    let held: usize = pair
-        .iter()
-        .map(|account| usize::from(account.position_count))
-        .sum();
-    let opens = |leg: &&TradeLeg| {
-        pair.iter()
-            .all(|account| !account.has_position(leg.market, leg.slot))
-    };
-    let count = held.saturating_add(legs.iter().filter(opens).count());
-    require_gte!(
-        MAX_POSITIONS_PER_TRANSACTION,
-        count,
-        EstuaryError::TooManyPositionsForOneTransaction
-    );
-    Ok(())
-}
-
 /// Evaluates both books, applies the legs and evaluates them again, market by market.
 fn trade(
     pair: &mut Pair<'_>,
@@ -184,25 +122,6 @@ fn trade(
         side.after.cash = Money(account.cash());
     }
     Ok(sides)
-}
-
-/// How many different series both accounts and the legs have in a market.
-fn series_met(pair: &Pair<'_>, legs: &[TradeLeg], market: u16) -> usize {
-    let [taker, maker] = pair;
-    let taker_has = positions_in(taker, market).len();
-    let maker_adds = positions_in(maker, market)
-        .iter()
-        .filter(|position| !taker.has_position(market, position.slot))
-        .count();
-    let legs_add = legs.iter().filter(|leg| {
-        leg.market == market
-            && !pair
-                .iter()
-                .any(|account| account.has_position(market, leg.slot))
-    });
-    taker_has
-        .saturating_add(maker_adds)
-        .saturating_add(legs_add.count())
 }
 
 /// Moves a leg's lots and cost in both accounts and in the ledger.

@@ -1,0 +1,148 @@
+//! What a market is created with.
+
+use crate::{error::EstuaryError, oracle};
+use anchor_lang::prelude::*;
+
+/// Parts of a whole.
+const PPM: u32 = 1_000_000;
+/// Oldest price a market may allow.
+const SECONDS_PER_DAY: u32 = 86_400;
+/// Largest liquidation discount on delta: a tenth of spot.
+const MAX_LIQUIDATION_DELTA: u32 = 100_000;
+/// Largest lot: a thousand units of the underlying.
+const MAX_LOT_SIZE: u64 = 1_000_000_000_000;
+
+/// Scenario parameters, in parts per million; see `estuary_risk::scenario::ScenarioParameters`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScenarioArgs {
+    /// Half the width of the core block, fraction of spot.
+    pub spot_range_ppm: u32,
+    /// The nine nodes as fractions of the range.
+    pub node_ppm: [i32; 9],
+    /// The tails as multiples of the range: three falls, then three rises.
+    pub tail_multiple_ppm: [i32; 6],
+    /// Share of a tail's loss that counts.
+    pub tail_weight_ppm: [u32; 6],
+    /// Largest fall of any scenario, fraction of spot.
+    pub fall_limit_ppm: u32,
+    /// Rise of volatility at 30 days.
+    pub vol_up_ppm: u32,
+    /// Fall of volatility at 30 days.
+    pub vol_down_ppm: u32,
+    /// Power of the volatility shocks below 30 days.
+    pub vol_power_short_ppm: u32,
+    /// Power of the volatility shocks from 30 days on.
+    pub vol_power_long_ppm: u32,
+}
+
+/// Arguments of `create_market`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
+pub struct CreateMarketArgs {
+    /// Name of the underlying: printable ASCII padded with zeros.
+    pub symbol: [u8; 16],
+    /// The price feed.
+    pub feed_id: [u8; 32],
+    /// The oracle program that has to own price accounts.
+    pub price_program: Pubkey,
+    /// Decimal exponent of prices and strikes, −18 to 0.
+    pub price_exponent: i8,
+    /// Billionths of a unit of the underlying in one lot.
+    pub lot_size: u64,
+    /// Oldest price that may be used, seconds.
+    pub max_price_age_seconds: u32,
+    /// Widest confidence (half width) that may be used, parts per million of the price.
+    pub max_confidence_ppm: u32,
+    /// Trade price band as parts per million of spot.
+    pub band_spot_ppm: u32,
+    /// Trade price band as parts per million of an option's vega per 100% of volatility.
+    pub band_vega_ppm: u32,
+    /// What a liquidator earns: parts per million of spot per unit of absolute delta.
+    pub liquidation_delta_ppm: u32,
+    /// What a liquidator earns besides on an option: parts per million of its gain from the volatility-up shock.
+    pub liquidation_vega_ppm: u32,
+    /// Scenario parameters.
+    pub parameters: ScenarioArgs,
+}
+
+impl CreateMarketArgs {
+    /// Checks everything but the scenario parameters, which the engine checks.
+    pub(super) fn validate(&self) -> Result<()> {
+        require!(
+            oracle::is_supported(&self.price_program),
+            EstuaryError::PriceProgramUnsupported
+        );
+        require!(is_symbol(&self.symbol), EstuaryError::SymbolInvalid);
+        let exponent = i32::from(self.price_exponent);
+        require_gte!(
+            exponent,
+            oracle::MIN_EXPONENT,
+            EstuaryError::PriceExponentInvalid
+        );
+        require_gte!(
+            oracle::MAX_EXPONENT,
+            exponent,
+            EstuaryError::PriceExponentInvalid
+        );
+        require_gt!(self.lot_size, 0, EstuaryError::LotSizeInvalid);
+        require_gte!(MAX_LOT_SIZE, self.lot_size, EstuaryError::LotSizeInvalid);
+        require_gt!(
+            self.max_price_age_seconds,
+            0,
+            EstuaryError::MaxPriceAgeInvalid
+        );
+        require_gte!(
+            SECONDS_PER_DAY,
+            self.max_price_age_seconds,
+            EstuaryError::MaxPriceAgeInvalid
+        );
+        require_gt!(
+            self.max_confidence_ppm,
+            0,
+            EstuaryError::MaxConfidenceInvalid
+        );
+        require_gte!(
+            PPM,
+            self.max_confidence_ppm,
+            EstuaryError::MaxConfidenceInvalid
+        );
+        require_gt!(self.band_spot_ppm, 0, EstuaryError::BandSpotInvalid);
+        require_gte!(PPM, self.band_spot_ppm, EstuaryError::BandSpotInvalid);
+        require_gte!(PPM, self.band_vega_ppm, EstuaryError::BandVegaInvalid);
+        let delta = self.liquidation_delta_ppm;
+        require_gt!(delta, 0, EstuaryError::LiquidationDeltaInvalid);
+        require_gte!(
+            MAX_LIQUIDATION_DELTA,
+            delta,
+            EstuaryError::LiquidationDeltaInvalid
+        );
+        require_gte!(
+            PPM,
+            self.liquidation_vega_ppm,
+            EstuaryError::LiquidationVegaInvalid
+        );
+        Ok(())
+    }
+}
+
+/// Whether a name is at least one printable character followed by zeros only.
+fn is_symbol(symbol: &[u8; 16]) -> bool {
+    let length = symbol
+        .iter()
+        .take_while(|byte| byte.is_ascii_graphic())
+        .count();
+    length > 0 && symbol.iter().skip(length).all(|byte| *byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_symbol;
+
+    #[test]
+    fn symbols_are_printable_and_padded_with_zeros() {
+        assert!(is_symbol(b"SOL\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+        assert!(is_symbol(b"SIXTEEN-LETTERS!"));
+        assert!(!is_symbol(&[0; 16]));
+        assert!(!is_symbol(b"SO\0L\0\0\0\0\0\0\0\0\0\0\0\0"));
+        assert!(!is_symbol(b"S L\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+    }
+}

@@ -1,0 +1,70 @@
+//! Which markets something is about.
+
+use crate::error::EstuaryError;
+use anchor_lang::prelude::*;
+
+/// A set of market indices, one bit each ([`super::MAX_MARKETS`] of them).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketSet(u64);
+
+impl MarketSet {
+    /// Adds a market.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn insert(&mut self, market: u16) -> Result<()> {
+        let bit = 1u64
+            .checked_shl(u32::from(market))
+            .ok_or(EstuaryError::MarketUnknown)?;
+        self.0 |= bit;
+        Ok(())
+    }
+
+    /// Whether the set has a market.
+    #[must_use]
+    pub fn contains(self, market: u16) -> bool {
+        1u64.checked_shl(u32::from(market))
+            .is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    /// The markets of either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many markets the set has.
+    #[must_use]
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// The markets, ascending.
+    pub fn iter(self) -> impl Iterator<Item = u16> {
+        (0u16..64).filter(move |market| self.0 & (1u64 << u32::from(*market)) != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_markets_ascends() {
+        let mut set = MarketSet::default();
+        assert!(set.is_empty());
+        for market in [63, 0, 5, 5] {
+            set.insert(market).unwrap();
+        }
+        assert!(set.insert(64).is_err());
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 5, 63]);
+        assert_eq!(set.len(), 3);
+        assert!(set.contains(5) && !set.contains(6) && !set.contains(64));
+    }
+}
