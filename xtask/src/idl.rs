@@ -96,6 +96,11 @@ fn generate(root: &Path, selection: Selection) -> Result<[(&'static str, String)
     let page = page::fill(&page, |section| tables::section(&idl, section))
         .with_context(|| format!("in {PAGE}"))?;
     let json = serde_json::to_string_pretty(&idl)?;
+    let here = root.to_string_lossy();
+    ensure!(
+        !json.contains(&*here),
+        "the IDL names this machine's {here}"
+    );
     Ok([(IDL, json + "\n"), (PAGE, page)])
 }
 
@@ -104,7 +109,11 @@ fn build(root: &Path, selection: Selection) -> Result<Idl> {
     // The builder installs the toolchain this names, and passes it on wrongly.
     std::env::remove_var("RUSTUP_TOOLCHAIN");
     // The builder sets RUSTFLAGS, and other flags would compile every dependency again; this takes precedence.
-    std::env::set_var("CARGO_ENCODED_RUSTFLAGS", "");
+    if std::env::var_os("CARGO_ENCODED_RUSTFLAGS").is_none() {
+        let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+        let flags: Vec<_> = flags.split_whitespace().collect();
+        std::env::set_var("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    }
     let program = root.join("programs/estuary");
     let mut idl = IdlBuilder::new()
         .program_path(program.clone())
