@@ -93,6 +93,25 @@ fn a_file_with_one_unknown_symbol_and_no_crash_replays() {
 }
 
 #[test]
+fn an_account_that_is_left_below_maintenance_fails_the_run() {
+    let Some(elf) = elf() else { return };
+    // Tenfold in an hour: the market maker is short, and the liquidator is too small to take its positions.
+    let rows = "2025-01-01T00:00:00Z,WIF,1.8,1.8,1.8,1.8\n2025-01-01T01:00:00Z,WIF,18,18,18,18\n";
+    let file = price_file("tenfold.csv", rows);
+    let output = demo(&elf, &["--prices", file.to_str().expect("UTF-8")]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for words in [
+        "DEFICIT: the market maker",
+        "ends below maintenance margin and COULD BE LIQUIDATED",
+        "checked after every step: always held",
+        "FAILURE: identities hold, reports agree",
+    ] {
+        assert!(said.contains(words), "no «{words}» in {said}");
+    }
+}
+
+#[test]
 fn a_wrong_price_is_named_by_line_and_field() {
     let Some(elf) = elf() else { return };
     let rows =

@@ -11,6 +11,10 @@ use super::world::World;
 pub struct Identities {
     /// Cash of all accounts, micro-units.
     pub cash: i128,
+    /// Equity of all accounts: what they are owed, less what accounts in deficit owe.
+    pub equity: i128,
+    /// What accounts in deficit owe, as a positive amount.
+    pub deficit: i128,
     /// What the bank says it owes.
     pub deposits: u64,
     /// What the vault holds.
@@ -29,12 +33,16 @@ impl Identities {
     /// # Errors
     /// When an account cannot be read.
     pub fn read(world: &World) -> Result<Self> {
-        let mut cash = 0;
+        let view = world.view()?;
+        let (mut cash, mut equity, mut deficit) = (0, 0, 0);
         let mut series: BTreeMap<(u16, u16), (i128, i128)> = BTreeMap::new();
         let mut costs = vec![0i128; world.underlyings.len()];
         for trader in 0..world.traders.len() {
             let account = world.account(trader)?;
+            let worth = i128::from(view.report(&account)?.equity.0);
             cash += i128::from(account.cash());
+            equity += worth;
+            deficit -= worth.min(0);
             for position in account.open_positions() {
                 let (long, short) = series.entry((position.market, position.slot)).or_default();
                 *long += i128::from(position.lots.max(0));
@@ -57,6 +65,8 @@ impl Identities {
         }
         Ok(Self {
             cash,
+            equity,
+            deficit,
             deposits: world.bank()?.deposits,
             vault: world.svm.tokens(&world.house.vault)?,
             series: series
@@ -109,6 +119,17 @@ impl Identities {
                 verdict(self.money_holds())
             ),
         ];
+        // Each position's value is rounded down, so the sum may be a few millionths below the vault.
+        lines.push(format!(
+            "  equity of all accounts   {:>24}   every gain is another's loss",
+            format::exact(self.equity)
+        ));
+        if self.deficit > 0 {
+            lines.push(format!(
+                "  owed by those in deficit {:>24}   others are owed this much more than the vault holds",
+                format::exact(self.deficit)
+            ));
+        }
         for (market, slot, long, short) in &self.series {
             lines.push(format!(
                 "  lots of {:<22} {:>10} long, {:>10} short, sum {}",

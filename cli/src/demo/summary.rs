@@ -56,7 +56,11 @@ fn title(text: &str) {
 fn print_liquidations(world: &World, outcome: &Outcome) {
     title("What was liquidated, and why");
     if outcome.liquidations.is_empty() {
-        println!("  Nothing: no account fell below its maintenance margin.");
+        let why = match outcome.refusals.is_empty() {
+            true => "no account fell below its maintenance margin",
+            false => "the program refused, see below",
+        };
+        println!("  Nothing: {why}.");
     }
     for liquidation in &outcome.liquidations {
         print_liquidation(world, liquidation);
@@ -110,6 +114,7 @@ fn print_liquidation(world: &World, liquidation: &Liquidation) {
             format::units(taken.units)
         );
     }
+    println!("    taken first: what releases most margin per unit of discount, until equity is safely above maintenance");
     println!(
         "    after      equity {}, maintenance margin {}; the discount, {}, went to the liquidator; {} CU",
         format::money(after.equity.0),
@@ -171,11 +176,11 @@ fn print_margins(world: &World, outcome: &Outcome) {
 fn print_courses(outcome: &Outcome) {
     title("How each account came through");
     println!(
-        "  {:<20}{:>10}{:>12}{:>10}{:>12}  {:<12}{:>26}",
+        "  {:<20}{:>10}{:>12}{:>12}{:>12}  {:<12}{:>26}",
         "", "", "", "", "lowest", "", "steps below maintenance"
     );
     println!(
-        "  {:<20}{:>10}{:>12}{:>10}{:>12}  {:<12}{:>13}{:>13}  liquidated",
+        "  {:<20}{:>10}{:>12}{:>12}{:>12}  {:<12}{:>13}{:>13}  liquidated",
         "account", "deposit", "at the end", "result", "health", "(when)", "portfolio", "isolated"
     );
     for course in &outcome.courses {
@@ -186,7 +191,7 @@ fn print_courses(outcome: &Outcome) {
             .filter(|liquidation| liquidation.name == course.name)
             .count();
         println!(
-            "  {:<20}{:>10}{:>12}{:>10}{:>12}  {:<12}{:>13}{:>13}  {}",
+            "  {:<20}{:>10}{:>12}{:>12}{:>12}  {:<12}{:>13}{:>13}  {}",
             course.name,
             format::money(deposit),
             format::money(course.end.equity.0),

@@ -127,8 +127,8 @@ pub enum Screen {
     Plain {
         /// A table every so many steps.
         every: usize,
-        /// Steps so far.
-        steps: usize,
+        /// Number of the step shown last.
+        shown: Option<usize>,
     },
 }
 
@@ -141,7 +141,7 @@ impl Screen {
         if !std::io::stdout().is_terminal() {
             return Ok(Self::Plain {
                 every: steps.div_ceil(PLAIN_TABLES).max(1),
-                steps: 0,
+                shown: None,
             });
         }
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
@@ -169,11 +169,11 @@ impl Screen {
                     line.set_message(text);
                 }
             }
-            Self::Plain { every, steps } => {
-                if notable || *steps % *every == 0 {
+            Self::Plain { every, shown } => {
+                if notable || frame.number.is_multiple_of(*every) {
                     println!("\n{}", frame.lines().join("\n"));
+                    *shown = Some(frame.number);
                 }
-                *steps += 1;
             }
         }
     }
@@ -197,6 +197,7 @@ impl Screen {
                 }
                 println!();
             }
+            Self::Plain { shown, .. } if *shown == Some(frame.number) => {}
             Self::Plain { .. } => println!("\n{}", frame.lines().join("\n")),
         }
     }
