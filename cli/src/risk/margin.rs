@@ -269,7 +269,7 @@ pub fn warn_of_calendar_arbitrage(market: &Market, notes: &mut Notes) {
         .iter()
         .filter(|expiry| expiry.vol.is_some())
         .collect();
-    expiries.sort_by_key(|expiry| expiry.time);
+    expiries.sort_unstable_by_key(|expiry| expiry.time);
     let slice = |expiry: &Expiry| {
         let sqrt_tau = estuary_risk::fixed::sqrt_tau_q32(expiry.seconds_left);
         SmileSlice::new(&smile_of(expiry), sqrt_tau).ok()
