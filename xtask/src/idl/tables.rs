@@ -73,8 +73,9 @@ fn structure(idl: &Idl, name: &str) -> Result<String> {
 
 /// Every instruction's arguments and accounts, in the order of the transaction.
 fn instructions(idl: &Idl) -> Result<String> {
-    let mut text = String::from("| Instruction | Account | Signer | Writable | Must be |\n");
-    text.push_str("|---|---|:-:|:-:|---|\n");
+    let mut text =
+        String::from("| Instruction | Account | Signer | Writable | Must be | Meaning |\n");
+    text.push_str("|---|---|:-:|:-:|---|---|\n");
     for instruction in &idl.instructions {
         let arguments = instruction.args.iter();
         let arguments: Vec<_> = arguments
@@ -85,9 +86,12 @@ fn instructions(idl: &Idl) -> Result<String> {
             let IdlInstructionAccountItem::Single(account) = item else {
                 bail!("{} has a group of accounts", instruction.name);
             };
+            // What follows is said to Anchor, about accounts that the program checks itself.
+            let meaning = prose(&account.docs);
+            let meaning = meaning.split(" CHECK:").next().unwrap_or_default();
             let mark = |set: bool| if set { "✓" } else { "" };
             text.push_str(&format!(
-                "| {title} | `{}` | {} | {} | {} |\n",
+                "| {title} | `{}` | {} | {} | {} | {meaning} |\n",
                 account.name,
                 mark(account.signer),
                 mark(account.writable),
