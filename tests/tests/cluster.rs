@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
+use estuary::instructions::TradeLeg;
 use estuary::state::MarginAccount;
 use estuary_client::address;
 use estuary_tests::audit::{self, Books};
@@ -18,6 +19,10 @@ use solana_program_test::{
 use solana_transaction::Transaction;
 use solana_transaction_error::TransactionError;
 use std::collections::{HashMap, HashSet};
+use std::sync::Once;
+
+/// Guards the environment that solana-program-test reads.
+static ENVIRONMENT: Once = Once::new();
 
 /// A bank, and the keys of all accounts whose identities are checked after every transaction.
 struct Cluster {
@@ -77,11 +82,12 @@ impl Plan {
 
     /// The bank with what lies outside the program.
     fn start(&self) -> Cluster {
-        std::env::set_var(
-            "SBF_OUT_DIR",
-            elf::path("estuary.so").parent().expect("a folder"),
-        );
-        std::env::set_var("RUST_LOG", "error");
+        // Once, before any of the tests' threads reads the environment.
+        ENVIRONMENT.call_once(|| {
+            let elf = elf::path("estuary.so");
+            std::env::set_var("SBF_OUT_DIR", elf.parent().expect("a folder"));
+            std::env::set_var("RUST_LOG", "error");
+        });
         let mut test = ProgramTest::default();
         test.set_compute_max_units(1_400_000);
         test.prefer_bpf(true);
@@ -130,7 +136,7 @@ impl Plan {
             ];
             cluster.ok(&steps, &[&trader.owner]);
         }
-        cluster.set_price(&self.btc, BTC_PRICE);
+        cluster.set_price(&self.btc, BTC_PRICE, START);
     }
 }
 
@@ -201,8 +207,8 @@ impl Cluster {
         });
     }
 
-    fn set_price(&mut self, market: &Underlying, price: f64) {
-        let account = market.feed(price, START).account();
+    fn set_price(&mut self, market: &Underlying, price: f64, publish_time: i64) {
+        let account = market.feed(price, publish_time).account();
         self.context
             .set_account(&market.price_account, &account.into());
     }
@@ -219,4 +225,90 @@ fn deposits_leave_again() {
     cluster.refused(too_much, &[&trader.owner], EstuaryError::BalanceNegative);
     cluster.ok(&[withdraw(100_000 * USD)], &[&trader.owner]);
     assert_eq!(cluster.cash(trader), 0);
+}
+
+/// A leg in the first slot, the perp.
+fn perp(lots: i64, dollars: f64) -> TradeLeg {
+    TradeLeg {
+        market: 0,
+        slot: 0,
+        generation: 1,
+        lots,
+        price: mantissa(dollars),
+    }
+}
+
+#[test]
+fn from_deposit_over_trade_and_liquidation_to_withdrawal() {
+    let plan = Plan::new();
+    let mut cluster = plan.start();
+    plan.build(&mut cluster);
+    let (house, btc, [long, short]) = (&plan.house, &plan.btc, &plan.traders);
+    let both = [&long.owner, &short.owner];
+    let trade = |lots, dollars| ix::block_trade(house, long, short, &[perp(lots, dollars)], &[btc]);
+    let withdraw = |trader, amount| ix::withdraw(house, trader, amount, &[btc]);
+
+    // 6 BTC need 96,000 of the 100,000 dollars.
+    cluster.refused(
+        trade(7_000, BTC_PRICE),
+        &both,
+        EstuaryError::BelowInitialMargin,
+    );
+    cluster.refused(
+        trade(6_000, 104_000.0),
+        &both,
+        EstuaryError::LegPriceOutsideBand,
+    );
+    cluster.ok(&[trade(6_000, BTC_PRICE)], &both);
+    cluster.ok(&[withdraw(long, 3_000 * USD)], &[&long.owner]);
+    let too_much = withdraw(long, 2_000 * USD);
+    cluster.refused(too_much, &[&long.owner], EstuaryError::BelowInitialMargin);
+
+    let liquidate = || ix::liquidate(house, short, long, &[btc]);
+    cluster.refused(liquidate(), &[&short.owner], EstuaryError::NotLiquidatable);
+    // A fall by 5% takes 30,000 of the 97,000.
+    cluster.set_time(START + 30);
+    cluster.set_price(btc, 95_000.0, START + 30);
+    cluster.refused(
+        trade(-1, 95_000.0),
+        &both,
+        EstuaryError::BelowMaintenanceMargin,
+    );
+    cluster.ok(&[liquidate()], &[&short.owner]);
+    let lots = |cluster: &mut Cluster, trader: &Trader| {
+        let data = cluster.account(trader.account).expect("an account").data;
+        let account = audit::read::<MarginAccount>(&data).expect("a margin account");
+        account.lots(0, 0)
+    };
+    let left = lots(&mut cluster, long);
+    assert!(left > 0 && left < 6_000, "{left}");
+    assert_eq!(lots(&mut cluster, short), -left);
+    cluster.refused(liquidate(), &[&short.owner], EstuaryError::NotLiquidatable);
+
+    // What is left is closed at mark; the cash of the loser stays until it can be settled.
+    cluster.ok(&[trade(-left, 95_000.0)], &both);
+    cluster.ok(&[withdraw(short, 100_000 * USD)], &[&short.owner]);
+    assert_eq!(cluster.cash(short), 0);
+    let all = withdraw(long, 97_000 * USD);
+    cluster.refused(all, &[&long.owner], EstuaryError::SeniorNegative);
+    cluster.ok(&[withdraw(long, 60_000 * USD)], &[&long.owner]);
+    assert_eq!(cluster.cash(long), 37_000 * USD as i64);
+}
+
+#[test]
+fn an_old_price_is_refused() {
+    let plan = Plan::new();
+    let mut cluster = plan.start();
+    plan.build(&mut cluster);
+    let [long, short] = &plan.traders;
+    let legs = [perp(1, BTC_PRICE)];
+    let trade = ix::block_trade(&plan.house, long, short, &legs, &[&plan.btc]);
+    cluster.set_time(START + 61);
+    cluster.refused(
+        trade.clone(),
+        &[&long.owner, &short.owner],
+        EstuaryError::PriceTooOld,
+    );
+    cluster.set_price(&plan.btc, BTC_PRICE, START + 61);
+    cluster.ok(&[trade], &[&long.owner, &short.owner]);
 }

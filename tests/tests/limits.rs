@@ -51,9 +51,9 @@ impl Stage {
         markets: usize,
         each: usize,
     ) {
-        for market in self.markets[..markets].to_vec() {
-            let perp = self.world.slot(&market, PERP.0, 0, 0);
-            let mut holdings = random.holdings(&self.world, &market, each);
+        for market in &self.markets[..markets] {
+            let perp = self.world.slot(market, PERP.0, 0, 0);
+            let mut holdings = random.holdings(&self.world, market, each);
             if holdings.iter().all(|holding| holding.slot != perp) {
                 holdings[0] = Holding {
                     slot: perp,
@@ -61,7 +61,7 @@ impl Stage {
                     cost: 0,
                 };
             }
-            self.world.hold(trader, other, &market, &holdings);
+            self.world.hold(trader, other, market, &holdings);
         }
     }
 
