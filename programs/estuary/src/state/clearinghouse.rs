@@ -20,7 +20,7 @@ pub struct Clearinghouse {
     pub bank_count: u16,
     /// Markets created so far; the next market takes this index.
     pub market_count: u16,
-    /// Raised by every administrative instruction that changes a market, a bank or this account.
+    /// Starts at 1 and rises with every bank and market added.
     pub parameter_version: u64,
     /// Who may call the administrative instructions.
     pub authority: Pubkey,
@@ -36,10 +36,10 @@ impl Clearinghouse {
     /// Current layout version.
     pub const VERSION: u8 = 1;
 
-    /// Records that an administrative instruction changed something.
+    /// Records that a bank or a market was added.
     ///
     /// # Errors
-    /// [`EstuaryError::CounterOverflow`] after 2^64 changes.
+    /// [`EstuaryError::CounterOverflow`] after 2^64 additions.
     pub fn bump_parameter_version(&mut self) -> Result<()> {
         self.parameter_version = self
             .parameter_version
