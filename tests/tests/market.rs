@@ -1,10 +1,11 @@
 //! Creating and growing markets: what is stored, and each wrong parameter by its name.
 
-use estuary::instructions::{CreateMarketArgs, ScenarioArgs};
-use estuary::state::{MarketLedger, MarketRef, MAX_MARKETS, MAX_SERIES};
+use estuary::instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, TradeLeg};
+use estuary::state::series::NO_EXPIRY;
+use estuary::state::{MarketLedger, MarketRef, SeriesKind, MAX_MARKETS, MAX_SERIES};
 use estuary_client::address;
-use estuary_tests::setup::{btc_args, sol_args, BTC_PRICE};
-use estuary_tests::{ix, ErrorCode, EstuaryError as E, House, Signer, Tamper, World};
+use estuary_tests::setup::{btc_args, sol_args, BTC_PRICE, USD};
+use estuary_tests::{ix, ErrorCode, EstuaryError as E, Feed, House, Signer, Tamper, World};
 
 #[test]
 fn a_market_stores_what_it_was_created_with() {
@@ -38,7 +39,7 @@ fn the_extremes_of_every_parameter_are_accepted() {
     let low = CreateMarketArgs {
         feed_id: [1; 32],
         symbol: *b"A\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-        price_exponent: -18,
+        price_exponent: -16,
         lot_size: 1,
         max_price_age_seconds: 1,
         max_confidence_ppm: 1,
@@ -78,7 +79,7 @@ fn every_wrong_market_parameter_is_named() {
         (|args| args.symbol[0] = b' ', E::SymbolInvalid),
         (|args| args.symbol[0] = 0xff, E::SymbolInvalid),
         (|args| args.price_exponent = 1, E::PriceExponentInvalid),
-        (|args| args.price_exponent = -19, E::PriceExponentInvalid),
+        (|args| args.price_exponent = -17, E::PriceExponentInvalid),
         (|args| args.lot_size = 0, E::LotSizeInvalid),
         (|args| args.lot_size = 1_000_000_000_001, E::LotSizeInvalid),
         (|args| args.max_price_age_seconds = 0, E::MaxPriceAgeInvalid),
@@ -264,4 +265,41 @@ fn extend_market_refuses_bad_input() {
     refuse(&house.mint, E::MarketAccountOwner);
     refuse(&btc.ledger, E::MarketAccountType);
     refuse(&house.clearinghouse, E::MarketAccountType);
+}
+
+#[test]
+fn a_market_at_the_extremes_can_be_priced() {
+    for exponent in [-16, 0] {
+        let mut world = World::new();
+        let house = House::build(&mut world, 1);
+        let args = CreateMarketArgs {
+            price_exponent: exponent,
+            ..btc_args()
+        };
+        let market = house.create_market(&mut world, &args, BTC_PRICE);
+        let perp = SeriesArgs {
+            kind: SeriesKind::Perp,
+            expiry: NO_EXPIRY,
+            strike: 0,
+        };
+        let steps = [
+            ix::extend_market(&house, &market.market, 1),
+            ix::list_series(&house, &market.market, &[perp]),
+        ];
+        world.send_all(&steps, &[&house.authority]).ok();
+        // One dollar, which both exponents can say.
+        let feed = Feed {
+            price: 100_000_000,
+            exponent: -8,
+            ..market.feed(1.0, world.now())
+        };
+        world.put_feed(market.price_account, &feed);
+        let traders = [0; 2].map(|_| house.trader(&mut world, 1_000 * USD));
+        let leg = TradeLeg {
+            price: 10u64.pow(exponent.unsigned_abs().into()),
+            ..world.leg(&market, 0, 100, 1.0)
+        };
+        let sides = [&traders[0], &traders[1]];
+        world.trade(&house, sides, &[leg], &[market]).ok();
+    }
 }

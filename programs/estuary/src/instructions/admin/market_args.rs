@@ -9,6 +9,8 @@ const PPM: u32 = 1_000_000;
 const SECONDS_PER_DAY: u32 = 86_400;
 /// Largest liquidation discount on delta: a tenth of spot.
 const MAX_LIQUIDATION_DELTA: u32 = 100_000;
+/// Smallest exponent the engine can value a lot at: it divides by 10^(3 − exponent), a 64-bit number.
+const MIN_PRICE_EXPONENT: i32 = -16;
 /// Largest lot: a thousand units of the underlying.
 const MAX_LOT_SIZE: u64 = 1_000_000_000_000;
 
@@ -44,7 +46,7 @@ pub struct CreateMarketArgs {
     pub feed_id: [u8; 32],
     /// The oracle program that has to own price accounts.
     pub price_program: Pubkey,
-    /// Decimal exponent of prices and strikes, −18 to 0.
+    /// Decimal exponent of prices and strikes, −16 to 0.
     pub price_exponent: i8,
     /// Billionths of a unit of the underlying in one lot.
     pub lot_size: u64,
@@ -75,7 +77,7 @@ impl CreateMarketArgs {
         let exponent = i32::from(self.price_exponent);
         require_gte!(
             exponent,
-            oracle::MIN_EXPONENT,
+            MIN_PRICE_EXPONENT,
             EstuaryError::PriceExponentInvalid
         );
         require_gte!(
