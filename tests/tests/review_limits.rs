@@ -154,3 +154,46 @@ fn the_fullest_block_trade_fits_one_transaction() {
         .compute_units_consumed;
     assert!(used < 1_190_000, "{used}");
 }
+
+/// Sixty-four positions in eight markets of which no single one helps: long options hold the value, cash is used up.
+fn spreads(long: i64, deposit: u64) -> (World, House, Vec<Underlying>, [Trader; 2]) {
+    let (mut world, house) = World::with_house();
+    let markets: Vec<_> = (1..=8)
+        .map(|number| wide_market(&mut world, &house, number))
+        .collect();
+    let weak = house.trader(&mut world, deposit);
+    let liquidator = house.trader(&mut world, 100_000_000 * USD);
+    for market in &markets {
+        let other = house.trader(&mut world, USD);
+        let holdings: Vec<_> = (0..8u16)
+            .map(|place| Holding {
+                slot: 5 * place,
+                lots: if place % 2 == 0 { -1_000 } else { long },
+                cost: 0,
+            })
+            .collect();
+        world.hold(&weak, &other, market, &holdings);
+    }
+    (world, house, markets, [weak, liquidator])
+}
+
+#[test]
+fn a_share_of_every_position_is_taken_in_one_transaction() {
+    let (mut world, house, markets, [weak, liquidator]) = spreads(1_000, USD);
+    let all: Vec<_> = markets.iter().collect();
+    assert!(world.report(&weak, &all).is_liquidatable());
+    world.use_heap(MAX_HEAP);
+    let step = ix::liquidate(&house, &liquidator, &weak, &all);
+    let used = world
+        .send(step, &[&liquidator.owner])
+        .ok()
+        .compute_units_consumed;
+    assert!(used < 1_190_000, "{used}");
+    println!(
+        "{used} {} {:?}",
+        world.account(&liquidator).position_count,
+        world.report(&weak, &all)
+    );
+    assert_eq!(world.account(&liquidator).position_count, 64);
+    assert!(!world.report(&weak, &all).is_liquidatable());
+}

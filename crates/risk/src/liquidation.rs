@@ -17,7 +17,9 @@ use crate::units::{Money, RiskError, ONE_PPM, ONE_Q30};
 /// share of every leg come on top.
 pub const MAX_TAKES: usize = 4;
 /// Evaluations of the whole account one call may make.
-const MAX_EVALUATIONS: usize = 10;
+const MAX_EVALUATIONS: usize = 8;
+/// Searches for the best leg one call may make: each looks at every leg, and a leg that cash cannot pay for costs one.
+const MAX_SEARCHES: usize = 5;
 
 /// The whole of a book, as a share in Q20.
 const WHOLE_Q20: u64 = 1 << 20;
@@ -114,6 +116,7 @@ struct Planner<'m, 'a> {
     cash: Money,
     discount_left: Money,
     evaluations_left: usize,
+    searches_left: usize,
 }
 
 /// Plans a liquidation and applies it to `markets`' legs and costs.
@@ -138,6 +141,7 @@ pub fn plan(
         cash,
         discount_left: Money(0),
         evaluations_left: MAX_EVALUATIONS,
+        searches_left: MAX_SEARCHES,
     };
     let (mut totals, before) = planner.evaluate()?;
     if !before.is_liquidatable() {
@@ -199,7 +203,11 @@ impl Planner<'_, '_> {
         report: &MarginReport,
     ) -> Result<Option<(Take, AccountTotals, MarginReport)>, LiquidationError> {
         let mut passed_over: Option<Candidate> = None;
-        while let Some(candidate) = self.best_candidate(totals, passed_over)? {
+        while self.searches_left > 0 {
+            self.searches_left = self.searches_left.saturating_sub(1);
+            let Some(candidate) = self.best_candidate(totals, passed_over)? else {
+                break;
+            };
             let needed = lots_to_target(&candidate, report)?;
             let held = self.leg(&candidate)?.lots.unsigned_abs();
             let mut lots = self.payable_lots(&candidate, needed.min(held))?;
@@ -298,20 +306,22 @@ impl Planner<'_, '_> {
 
     /// Moves a share of every leg, rounded down to lots, those that bring cash in first.
     fn exchange_share(&mut self, share_q20: u64, takes: &mut Vec<Take>) -> Result<(), RiskError> {
+        let share = |held: u64| {
+            let lots = u128::from(held).saturating_mul(u128::from(share_q20)) >> 20;
+            u64::try_from(lots).unwrap_or(0)
+        };
         for brings_cash in [true, false] {
             for market in 0..self.markets.len() {
                 let count = self.markets.get(market).map_or(0, |m| m.legs.len());
                 for leg in 0..count {
-                    let Some(candidate) = self.ranked(market, leg, false)? else {
-                        continue;
-                    };
-                    let held = self.leg(&candidate)?;
+                    let held = self.markets.get(market).and_then(|m| m.legs.get(leg));
+                    let Some(held) = held.copied() else { continue };
                     let is_option = matches!(held.instrument, Instrument::Option { .. });
-                    let lots = u128::from(held.lots.unsigned_abs())
-                        .saturating_mul(u128::from(share_q20))
-                        >> 20;
-                    let lots = u64::try_from(lots).unwrap_or(0);
-                    if lots > 0 && (is_option && held.lots > 0) == brings_cash {
+                    let lots = share(held.lots.unsigned_abs());
+                    if lots == 0 || (is_option && held.lots > 0) != brings_cash {
+                        continue;
+                    }
+                    if let Some(candidate) = self.ranked(market, leg, false)? {
                         takes.push(self.exchange(&candidate, lots)?);
                     }
                 }
