@@ -151,6 +151,15 @@ impl World {
         self.svm = std::mem::take(&mut self.svm).with_compute_budget(budget);
     }
 
+    /// Sets the compute units that transactions have.
+    pub fn use_compute_units(&mut self, units: u64) {
+        let budget = ComputeBudget {
+            compute_unit_limit: units,
+            ..self.svm.get_compute_budget().expect("a budget")
+        };
+        self.svm = std::mem::take(&mut self.svm).with_compute_budget(budget);
+    }
+
     /// The clock, unix seconds.
     pub fn now(&self) -> i64 {
         self.svm.get_sysvar::<Clock>().unix_timestamp

@@ -185,7 +185,6 @@ fn a_liquidation_needs_good_prices() {
         ),
         (
             Feed {
-                owner: estuary_tests::setup::btc_args().price_program,
                 feed_id: [3; 32],
                 ..good_feed
             },
@@ -314,8 +313,8 @@ fn full_accounts_do_not_liquidate_full_accounts() {
 }
 
 #[test]
-fn other_owners_of_the_same_failing_account_s_tokens_gain_nothing() {
-    // The owner's second account may liquidate the first: at the same discount as anyone.
+fn an_owner_s_second_account_may_liquidate_the_first() {
+    // At the same discount as anyone's.
     let (mut pit, _) = failing();
     let mut second = pit.house.newcomer(&mut pit.world, 0);
     second.owner = pit.taker.owner.insecure_clone();
