@@ -48,7 +48,7 @@ impl World {
         mark(&engine, &data, instrument.expect("an instrument")).expect("a mark")
     }
 
-    /// Those of all markets that the accounts have positions in or the legs name.
+    /// Those of all markets that the accounts have open positions in or the legs name.
     pub fn needed<'a>(
         &self,
         traders: &[&Trader],
@@ -57,9 +57,8 @@ impl World {
     ) -> Vec<&'a Underlying> {
         let held = |index| {
             traders.iter().any(|trader| {
-                let account = self.account(trader);
-                let mut positions = account.open_positions().iter();
-                positions.any(|position| position.market == index)
+                let markets = self.account(trader).markets().expect("an account");
+                markets.contains(index)
             })
         };
         let named = |index| legs.iter().any(|leg| leg.market == index);

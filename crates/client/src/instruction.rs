@@ -238,7 +238,7 @@ impl House {
     }
 
     /// Asks for a view of an account's margin: simulate it and read the return data with [`crate::view::decode`].
-    /// `markets` are those the account has positions in, ascending.
+    /// `markets` are those the account has open positions in, ascending.
     pub fn margin_report(
         &self,
         account: &Party,

@@ -104,7 +104,7 @@ impl Snapshot {
         })
     }
 
-    /// Markets the account has positions in that were not given; without them a report would be wrong.
+    /// Markets the account has open positions in that were not given; without them a report would be wrong.
     ///
     /// # Errors
     /// [`estuary::EstuaryError::MarketUnknown`] for a position with an index no market can have.

@@ -113,6 +113,7 @@ struct Planner<'m, 'a> {
     risks: Vec<MarketRisk>,
     /// Worst column of each market in the book as it stands; `risks` may be those of a trial that was undone.
     worst: Vec<usize>,
+    outside: AccountTotals,
     cash: Money,
     discount_left: Money,
     evaluations_left: usize,
@@ -121,12 +122,13 @@ struct Planner<'m, 'a> {
 
 /// Plans a liquidation and applies it to `markets`' legs and costs.
 ///
+/// `outside` is the account's cash and whatever counts beside `markets`, such as closed positions still to be settled.
 /// The total discount is at most max(0, equity); the account's cash never goes below zero, so a short
 /// option is taken only as far as cash (including what earlier takes brought in) can pay for it.
 /// Every take raises equity less maintenance margin; where no leg does so by itself, the takes are the same share of
 /// every leg and do so together.
 pub fn plan(
-    cash: Money,
+    outside: AccountTotals,
     markets: &mut [LiquidationMarket<'_>],
     takes: &mut Vec<Take>,
 ) -> Result<LiquidationOutcome, LiquidationError> {
@@ -138,7 +140,8 @@ pub fn plan(
         markets,
         risks,
         worst,
-        cash,
+        cash: outside.cash,
+        outside,
         discount_left: Money(0),
         evaluations_left: MAX_EVALUATIONS,
         searches_left: MAX_SEARCHES,
@@ -176,7 +179,10 @@ pub fn plan(
 
 impl Planner<'_, '_> {
     fn evaluate(&mut self) -> Result<(AccountTotals, MarginReport), RiskError> {
-        let mut totals = AccountTotals::with_cash(self.cash);
+        let mut totals = AccountTotals {
+            cash: self.cash,
+            ..self.outside
+        };
         for (market, risk) in self.markets.iter_mut().zip(&mut self.risks) {
             market.arrays.evaluate(market.legs, risk)?;
             let cost = market
@@ -648,7 +654,14 @@ mod tests {
             costs: &mut costs,
             discount: DISCOUNT,
         }];
-        (plan(Money(cash), &mut markets, &mut takes), takes)
+        (
+            plan(
+                AccountTotals::with_cash(Money(cash)),
+                &mut markets,
+                &mut takes,
+            ),
+            takes,
+        )
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 use estuary_risk::fixed::ln_q40;
 use estuary_risk::liquidation::{plan, DiscountParameters, LiquidationError, LiquidationMarket};
+use estuary_risk::margin::AccountTotals;
 use estuary_risk::market::OptionKind::{self, Call, Put};
 use estuary_risk::market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk};
 use estuary_risk::scenario::ScenarioParameters;
@@ -75,7 +76,7 @@ fn liquidate(holdings: &[Holding], cash: i64) -> End {
                 vega_ppm: 50_000,
             },
         }];
-        match plan(cash, &mut markets, &mut takes) {
+        match plan(AccountTotals::with_cash(cash), &mut markets, &mut takes) {
             Ok(outcome) => {
                 assert!(outcome.cash >= Money(0), "{holdings:?} {outcome:?}");
                 let health = |report: &estuary_risk::margin::MarginReport| {

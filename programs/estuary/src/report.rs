@@ -130,7 +130,8 @@ pub struct PositionView {
     pub generation: u32,
     /// Lots, negative when short.
     pub lots: i64,
-    /// Mark of the series, a mantissa at the market's exponent, rounded down.
+    /// Mark of the series, a mantissa at the market's exponent, rounded down; 0 for a closed position in a market
+    /// without open ones, which is not priced.
     pub mark: u64,
     /// Lots at mark, rounded down, plus the cost of a perp or future.
     pub value: i64,

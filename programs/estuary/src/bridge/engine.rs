@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::EstuaryError,
-    state::{market::listed, MarginAccount, Position, SeriesKind},
+    state::{market::listed, MarginAccount, MarketSet, Position, SeriesKind},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -188,6 +188,34 @@ impl Engine {
 /// What is done with each market of an account: the engine with its book evaluated, the market, its positions there.
 pub type Visit<'v, 'm> = dyn FnMut(&mut Engine, &MarketData<'m>, &[Position]) -> Result<()> + 'v;
 
+/// An account's cash and the costs of its positions outside the markets given, which are closed: what counts of it
+/// before any market is evaluated.
+///
+/// # Errors
+/// [`EstuaryError::MarketAccountMissing`] for an open position outside the markets given.
+pub fn totals_outside(
+    account: &MarginAccount,
+    markets: &[MarketData<'_>],
+) -> Result<AccountTotals> {
+    let mut given = MarketSet::default();
+    for market in markets {
+        given.insert(market.header.index)?;
+    }
+    let mut totals = AccountTotals::with_cash(Money(account.cash()));
+    for position in account.open_positions() {
+        if given.contains(position.market) {
+            continue;
+        }
+        if position.lots != 0 {
+            let values = (position.market, markets.len());
+            return Err(error!(EstuaryError::MarketAccountMissing).with_values(values));
+        }
+        let cost = Money(position.cost);
+        totals.unsettled = totals.unsettled.plus(cost).map_err(risk_error)?;
+    }
+    Ok(totals)
+}
+
 /// Calls `visit` with each market of an account in turn, its book there evaluated, and returns the totals.
 ///
 /// # Errors
@@ -198,7 +226,7 @@ pub fn visit_markets<'m>(
     now: i64,
     visit: &mut Visit<'_, 'm>,
 ) -> Result<AccountTotals> {
-    let mut totals = AccountTotals::with_cash(Money(account.cash()));
+    let mut totals = totals_outside(account, markets)?;
     let most_series = markets
         .iter()
         .map(|market| positions_in(account, market.header.index).len());

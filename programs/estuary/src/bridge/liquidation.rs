@@ -1,7 +1,7 @@
 //! A liquidation in the engine's terms.
 
 use super::{
-    engine::{book, new_arrays},
+    engine::{book, new_arrays, totals_outside},
     liquidation_error, positions_in, risk_error, MarketData,
 };
 use crate::state::{market::listed, MarginAccount, Position, SeriesKind};
@@ -10,7 +10,7 @@ use estuary_risk::{
     liquidation::{
         plan, DiscountParameters, LiquidationMarket, LiquidationOutcome, Take, MAX_TAKES,
     },
-    margin::{AccountTotals, MarginReport},
+    margin::MarginReport,
     market::{Leg, MarketArrays, MarketRisk},
     units::Money,
 };
@@ -75,8 +75,8 @@ impl Liquidation {
             })
             .collect();
         let mut takes = Vec::with_capacity(MAX_TAKES);
-        let outcome =
-            plan(Money(account.cash()), &mut views, &mut takes).map_err(liquidation_error)?;
+        let outcome = plan(totals_outside(account, markets)?, &mut views, &mut takes)
+            .map_err(liquidation_error)?;
         Ok(Self {
             prepared,
             takes,
@@ -128,7 +128,7 @@ impl Liquidation {
         markets: &[MarketData<'_>],
         now: i64,
     ) -> Result<MarginReport> {
-        let mut totals = AccountTotals::with_cash(Money(liquidator.cash()));
+        let mut totals = totals_outside(liquidator, markets)?;
         let mut risk = MarketRisk::EMPTY;
         let mut legs = Vec::with_capacity(liquidator.open_positions().len());
         for (prepared, market) in self.prepared.iter_mut().zip(markets) {

@@ -128,24 +128,39 @@ pub fn positions(
         position_count: account.position_count,
         ..PositionsView::default()
     };
-    let mut number = 0usize;
-    let mut entries = view.positions.iter_mut();
-    let mut used = 0u16;
+    let here = account.open_positions().iter().skip(first);
+    for (entry, position) in view.positions.iter_mut().zip(here) {
+        *entry = closed_view(position);
+        view.count = view.count.saturating_add(1);
+    }
+    let used = usize::from(view.count);
     visit_markets(account, markets, now, &mut |engine, market, positions| {
+        let before = account
+            .open_positions()
+            .partition_point(|position| position.market < market.header.index);
         for (place, position) in positions.iter().enumerate() {
-            if number >= first {
-                let Some(entry) = entries.next() else {
-                    return Ok(());
-                };
+            let entry = before.saturating_add(place).checked_sub(first);
+            let entries = view.positions.get_mut(..used).unwrap_or_default();
+            if let Some(entry) = entry.and_then(|entry| entries.get_mut(entry)) {
                 *entry = position_view(engine, market, position, place)?;
-                used = used.saturating_add(1);
             }
-            number = number.saturating_add(1);
         }
         Ok(())
     })?;
-    view.count = used;
     Ok(view)
+}
+
+/// A closed position in a market that needs no price: worth its cost.
+fn closed_view(position: &Position) -> PositionView {
+    PositionView {
+        market: position.market,
+        slot: position.slot,
+        generation: position.generation,
+        lots: position.lots,
+        mark: 0,
+        value: position.cost,
+        contribution: 0,
+    }
 }
 
 /// A position of the book just evaluated, the one in `place`.

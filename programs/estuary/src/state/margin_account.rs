@@ -103,14 +103,17 @@ impl MarginAccount {
             .unwrap_or(&self.positions)
     }
 
-    /// The markets this account has positions in.
+    /// The markets this account has open positions in: those whose price its margin depends on. A closed position that
+    /// is still to be settled is worth its cost at any price.
     ///
     /// # Errors
     /// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
     pub fn markets(&self) -> Result<MarketSet> {
         let mut set = MarketSet::default();
         for position in self.open_positions() {
-            set.insert(position.market)?;
+            if position.lots != 0 {
+                set.insert(position.market)?;
+            }
         }
         Ok(set)
     }

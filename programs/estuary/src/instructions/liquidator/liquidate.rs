@@ -11,7 +11,7 @@ use crate::{
 };
 use anchor_lang::prelude::*;
 
-/// Accounts of `liquidate`. Remaining: `[market, ledger, price]` per market that either account has positions in; the
+/// Accounts of `liquidate`. Remaining: `[market, ledger, price]` per market that either account has open positions in; the
 /// ledgers of the liquidated account's markets are writable.
 #[derive(Accounts)]
 pub struct Liquidate<'info> {

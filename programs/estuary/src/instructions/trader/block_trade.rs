@@ -3,6 +3,7 @@
 use super::legs::{check_legs, check_position_count, series_met, Pair, TradeLeg};
 use crate::{
     bridge::{
+        engine::totals_outside,
         trade::{price_leg, LegEffect, Side},
         Engine,
     },
@@ -13,7 +14,7 @@ use crate::{
 use anchor_lang::prelude::*;
 use estuary_risk::units::Money;
 
-/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has positions in or a
+/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has open positions in or a
 /// leg names; the ledgers of the markets that legs name are writable.
 #[derive(Accounts)]
 pub struct BlockTrade<'info> {
@@ -92,7 +93,8 @@ fn trade(
     let mut engine =
         Engine::new(&data, most_series.max().unwrap_or(0))?.ok_or(EstuaryError::NoLegs)?;
     for (side, account) in sides.iter_mut().zip(pair.iter()) {
-        side.before.cash = Money(account.cash());
+        side.before = totals_outside(account, &data)?;
+        side.after = side.before;
     }
     for (view, data) in markets.iter().zip(&data) {
         let here = || legs.iter().filter(|leg| leg.market == data.header.index);

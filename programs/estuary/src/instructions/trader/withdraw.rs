@@ -10,7 +10,7 @@ use crate::{
 use anchor_lang::prelude::*;
 use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
 
-/// Accounts of `withdraw`. Remaining: `[market, ledger, price]` per market the account has positions in.
+/// Accounts of `withdraw`. Remaining: `[market, ledger, price]` per market the account has open positions in.
 #[derive(Accounts)]
 pub struct Withdraw<'info> {
     /// Owner of the margin account.
