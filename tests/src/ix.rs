@@ -72,6 +72,18 @@ pub fn open_account(house: &House, trader: &Trader) -> Instruction {
     house.addresses.open_account(owner, owner, trader.sub_id)
 }
 
+/// Names a trader's delegate.
+pub fn set_delegate(house: &House, trader: &Trader, delegate: Pubkey, expiry: i64) -> Instruction {
+    house
+        .addresses
+        .set_delegate(&trader.party(), delegate, expiry)
+}
+
+/// Closes a trader's account.
+pub fn close_account(house: &House, trader: &Trader) -> Instruction {
+    house.addresses.close_account(&trader.party())
+}
+
 /// Deposits from the trader's token account.
 pub fn deposit(house: &House, trader: &Trader, amount: u64) -> Instruction {
     house.addresses.deposit(&trader.addresses(), amount)

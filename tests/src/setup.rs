@@ -242,6 +242,29 @@ impl House {
         world.send_all(&steps, &[&trader.owner]).ok();
         trader
     }
+
+    /// Another account of a trader's, with its own deposit from the same tokens.
+    pub fn sub_account(
+        &self,
+        world: &mut World,
+        trader: &Trader,
+        sub_id: u16,
+        deposit: u64,
+    ) -> Trader {
+        let owner = trader.owner.insecure_clone();
+        let second = Trader {
+            account: self.margin_account(&owner.pubkey(), sub_id),
+            owner,
+            sub_id,
+            tokens: trader.tokens,
+        };
+        let mut steps = vec![ix::open_account(self, &second)];
+        if deposit > 0 {
+            steps.push(ix::deposit(self, &second, deposit));
+        }
+        world.send_all(&steps, &[&second.owner]).ok();
+        second
+    }
 }
 
 impl Underlying {

@@ -89,6 +89,19 @@ fn mixed_accounts(markets: &[PricedMarket], written: &[Pubkey]) -> Vec<AccountMe
     markets.iter().flat_map(group).collect()
 }
 
+/// The same trade or liquidation with `delegate` signing for `owner`, on every side that `owner` would sign for.
+pub fn signed_by_delegate(
+    mut instruction: Instruction,
+    owner: &Pubkey,
+    delegate: Pubkey,
+) -> Instruction {
+    let signs = |meta: &&mut AccountMeta| meta.is_signer && meta.pubkey == *owner;
+    for meta in instruction.accounts.iter_mut().filter(signs) {
+        meta.pubkey = delegate;
+    }
+    instruction
+}
+
 fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
     Instruction {
         program_id: estuary::ID,
@@ -177,6 +190,31 @@ impl House {
             system_program: system_program::ID,
         };
         build(accounts, instruction::OpenAccount { sub_id })
+    }
+
+    /// Lets `delegate` trade for an account until `expiry`, unix seconds.
+    pub fn set_delegate(&self, account: &Party, delegate: Pubkey, expiry: i64) -> Instruction {
+        let accounts = accounts::SetDelegate {
+            owner: account.owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&account.owner, account.sub_id),
+        };
+        build(accounts, instruction::SetDelegate { delegate, expiry })
+    }
+
+    /// Removes an account's delegate.
+    pub fn clear_delegate(&self, account: &Party) -> Instruction {
+        self.set_delegate(account, Pubkey::default(), 0)
+    }
+
+    /// Closes an empty account; its rent goes to the owner.
+    pub fn close_account(&self, account: &Party) -> Instruction {
+        let accounts = accounts::CloseAccount {
+            owner: account.owner,
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&account.owner, account.sub_id),
+        };
+        build(accounts, instruction::CloseAccount {})
     }
 
     /// Deposits `amount` base units from the trader's token account.

@@ -365,6 +365,23 @@ pub enum EstuaryError {
     /// The margin account breaks its invariant.
     #[msg("invariant: margin account")]
     MarginAccountInvariant,
+
+    // Delegates and closing
+    /// The delegate's time is over.
+    #[msg("delegate: its time is over")]
+    DelegateExpired,
+    /// The delegation would end before it begins, or has an end without a delegate.
+    #[msg("delegate: its expiry is not in the future, or is given without a delegate")]
+    DelegateExpiryInvalid,
+    /// The owner needs no delegation.
+    #[msg("delegate: it is the owner")]
+    DelegateIsOwner,
+    /// The account to close holds tokens.
+    #[msg("close: the account has a balance")]
+    AccountHasBalance,
+    /// The account to close has positions.
+    #[msg("close: the account has positions")]
+    AccountHasPositions,
 }
 
 impl EstuaryError {

@@ -102,6 +102,20 @@ pub mod estuary {
         OpenAccount::handle(ctx, sub_id)
     }
 
+    /// Names who may trade for an account; see [`SetDelegate::handle`].
+    pub fn set_delegate<'info>(
+        ctx: Context<'info, SetDelegate<'info>>,
+        delegate: Pubkey,
+        expiry: i64,
+    ) -> Result<()> {
+        SetDelegate::handle(ctx, delegate, expiry)
+    }
+
+    /// Closes an empty account; see [`CloseAccount::handle`].
+    pub fn close_account<'info>(ctx: Context<'info, CloseAccount<'info>>) -> Result<()> {
+        CloseAccount::handle(ctx)
+    }
+
     /// Deposits tokens; see [`Deposit::handle`].
     pub fn deposit<'info>(ctx: Context<'info, Deposit<'info>>, amount: u64) -> Result<()> {
         Deposit::handle(ctx, amount)

@@ -129,6 +129,7 @@ const WRITERS: &[(&str, Writers)] = &[
                 &["open_account"],
                 &["version", "bump", "sub_id", "clearinghouse", "owner"],
             ),
+            (&["set_delegate"], &["delegate", "delegate_expiry"]),
             (TRADES, &["position_count", "positions"]),
             (
                 &[

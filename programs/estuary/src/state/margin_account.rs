@@ -79,10 +79,14 @@ pub struct MarginAccount {
     pub padding: [u8; 2],
     /// The clearinghouse this account belongs to.
     pub clearinghouse: Pubkey,
-    /// Who may trade and withdraw.
+    /// Who may trade, withdraw, name a delegate and close the account.
     pub owner: Pubkey,
+    /// Who may trade too until `delegate_expiry`; all zeros without a delegate.
+    pub delegate: Pubkey,
+    /// From when on, unix seconds, the delegate may no longer trade; 0 without a delegate.
+    pub delegate_expiry: i64,
     /// Room for later versions, zero.
-    pub reserved: [u8; 120],
+    pub reserved: [u8; 80],
     /// Token balances, indexed by bank.
     pub balances: [Balance; MAX_BALANCES],
     /// Positions in the first `position_count` entries, sorted by market and slot; the rest is zero.
@@ -149,6 +153,39 @@ impl MarginAccount {
             return Err(error!(EstuaryError::BalanceNegative).with_values((balance.amount, change)));
         }
         balance.amount = amount;
+        Ok(())
+    }
+
+    /// Whether `signer` may trade for this account: its owner, or its delegate before the delegation expires.
+    ///
+    /// # Errors
+    /// [`EstuaryError::DelegateExpired`] with the expiry and the time, [`EstuaryError::NotTheOwner`] for anyone else.
+    pub fn check_trader(&self, signer: &Pubkey, now: i64) -> Result<()> {
+        if *signer == self.owner {
+            return Ok(());
+        }
+        let has_delegate = self.delegate != Pubkey::default();
+        require!(
+            has_delegate && *signer == self.delegate,
+            EstuaryError::NotTheOwner
+        );
+        require_gt!(self.delegate_expiry, now, EstuaryError::DelegateExpired);
+        Ok(())
+    }
+
+    /// Refuses an account that holds anything: a balance, or a position even without lots.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AccountHasBalance`] with the bank and the amount, [`EstuaryError::AccountHasPositions`] with
+    /// their number.
+    pub fn check_empty(&self) -> Result<()> {
+        for balance in &self.balances {
+            if balance.amount != 0 {
+                let values = (balance.bank, balance.amount);
+                return Err(error!(EstuaryError::AccountHasBalance).with_values(values));
+            }
+        }
+        require_eq!(self.position_count, 0, EstuaryError::AccountHasPositions);
         Ok(())
     }
 
@@ -314,6 +351,10 @@ impl StateAccount for MarginAccount {
         for balance in &self.balances {
             require_gte!(balance.amount, 0, EstuaryError::BalanceNegative);
         }
+        require!(
+            self.delegate != Pubkey::default() || self.delegate_expiry == 0,
+            EstuaryError::MarginAccountInvariant
+        );
         self.check_positions()
     }
 }

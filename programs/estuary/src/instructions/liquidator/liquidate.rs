@@ -15,16 +15,12 @@ use anchor_lang::prelude::*;
 /// ledgers of the liquidated account's markets are writable.
 #[derive(Accounts)]
 pub struct Liquidate<'info> {
-    /// Owner of the liquidator's account.
+    /// Owner of the liquidator's account, or its delegate.
     pub liquidator: Signer<'info>,
     /// The clearinghouse.
     pub clearinghouse: AccountLoader<'info, Clearinghouse>,
     /// The account that takes the positions.
-    #[account(
-        mut,
-        has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse,
-        constraint = liquidator_account.load()?.owner == liquidator.key() @ EstuaryError::NotTheOwner
-    )]
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub liquidator_account: AccountLoader<'info, MarginAccount>,
     /// The account below its maintenance margin.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
@@ -32,26 +28,27 @@ pub struct Liquidate<'info> {
 }
 
 impl<'info> Liquidate<'info> {
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, now: i64) -> Result<()> {
         state::read(&self.clearinghouse)?;
         let (liquidator, liquidated) =
             (self.liquidator_account.key(), self.liquidated_account.key());
         require_keys_neq!(liquidator, liquidated, EstuaryError::SameMarginAccount);
-        Ok(())
+        state::read(&self.liquidator_account)?.check_trader(self.liquidator.key, now)
     }
 
     /// One step: takes the positions that release most margin per unit of discount, at mark less the discount, until
     /// the account is at its target or cash or the discount's limit, its equity, is used up. Anyone may.
     ///
     /// # Errors
-    /// [`EstuaryError::NotLiquidatable`], [`EstuaryError::NothingToLiquidate`],
+    /// [`EstuaryError::NotTheOwner`], [`EstuaryError::DelegateExpired`], [`EstuaryError::NotLiquidatable`],
+    /// [`EstuaryError::NothingToLiquidate`],
     /// [`EstuaryError::LiquidatorBelowInitialMargin`], [`EstuaryError::SeniorNegative`] when the liquidator would pay
     /// premium out of unrealised gains, [`EstuaryError::BalanceNegative`] when it lacks the cash,
     /// [`EstuaryError::TooManyPositionsForOneTransaction`], those of the market accounts and prices.
     pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
         let accounts = ctx.accounts;
-        accounts.validate()?;
         let now = Clock::get()?.unix_timestamp;
+        accounts.validate(now)?;
         let mut liquidated = state::write(&accounts.liquidated_account)?;
         let mut liquidator = state::write(&accounts.liquidator_account)?;
         let count = usize::from(liquidated.position_count)

@@ -18,9 +18,9 @@ use estuary_risk::units::Money;
 /// leg names; the ledgers of the markets that legs name are writable.
 #[derive(Accounts)]
 pub struct BlockTrade<'info> {
-    /// Owner of the taker's account.
+    /// Owner of the taker's account, or its delegate.
     pub taker: Signer<'info>,
-    /// Owner of the maker's account.
+    /// Owner of the maker's account, or its delegate.
     pub maker: Signer<'info>,
     /// The clearinghouse.
     pub clearinghouse: AccountLoader<'info, Clearinghouse>,
@@ -33,16 +33,13 @@ pub struct BlockTrade<'info> {
 }
 
 impl<'info> BlockTrade<'info> {
-    /// Checks the accounts against each other and their owners.
-    fn validate(&self) -> Result<()> {
+    /// Checks the accounts against each other and those who sign for them.
+    fn validate(&self, now: i64) -> Result<()> {
         state::read(&self.clearinghouse)?;
         let (taker, maker) = (self.taker_account.key(), self.maker_account.key());
         require_keys_neq!(taker, maker, EstuaryError::SameMarginAccount);
-        let owner = state::read(&self.taker_account)?.owner;
-        require_keys_eq!(owner, self.taker.key(), EstuaryError::NotTheOwner);
-        let owner = state::read(&self.maker_account)?.owner;
-        require_keys_eq!(owner, self.maker.key(), EstuaryError::NotTheOwner);
-        Ok(())
+        state::read(&self.taker_account)?.check_trader(self.taker.key, now)?;
+        state::read(&self.maker_account)?.check_trader(self.maker.key, now)
     }
 
     /// Trades all legs or none. Premium of options moves in cash at once; the cash flow of futures and perps goes to
@@ -50,13 +47,13 @@ impl<'info> BlockTrade<'info> {
     ///
     /// # Errors
     /// The groups "Trades" and "Health" of [`EstuaryError`], [`EstuaryError::SameMarginAccount`],
-    /// [`EstuaryError::NotTheOwner`], [`EstuaryError::BalanceNegative`] when premium exceeds cash, and those of the
+    /// [`EstuaryError::NotTheOwner`], [`EstuaryError::DelegateExpired`], [`EstuaryError::BalanceNegative`] when premium exceeds cash, and those of the
     /// market accounts and prices.
     pub fn handle(ctx: Context<'info, Self>, legs: Vec<TradeLeg>) -> Result<()> {
         let accounts = ctx.accounts;
-        accounts.validate()?;
-        let traded = check_legs(&legs)?;
         let now = Clock::get()?.unix_timestamp;
+        accounts.validate(now)?;
+        let traded = check_legs(&legs)?;
         let mut taker = state::write(&accounts.taker_account)?;
         let mut maker = state::write(&accounts.maker_account)?;
         let mut pair: Pair<'_> = [&mut taker, &mut maker];
