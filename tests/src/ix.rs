@@ -3,7 +3,9 @@
 use crate::{House, Trader, Underlying};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
-use estuary::instructions::{CreateMarketArgs, SeriesArgs, SurfaceSlice, TradeLeg};
+use estuary::instructions::{
+    CreateMarketArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
+};
 use estuary::report::ReportPage;
 use estuary_client::instruction::{Party, PricedMarket, Trader as Addresses};
 use solana_signer::Signer;
@@ -98,6 +100,44 @@ pub fn withdraw(
 ) -> Instruction {
     let trader = trader.addresses();
     house.addresses.withdraw(&trader, amount, &priced(markets))
+}
+
+/// Moves cash from an account to another of the same owner; `markets` are those the source has positions in.
+pub fn transfer_cash(
+    house: &House,
+    from: &Trader,
+    to: &Trader,
+    amount: u64,
+    markets: &[&Underlying],
+) -> Instruction {
+    house
+        .addresses
+        .transfer_cash(&from.party(), to.sub_id, amount, &priced(markets))
+}
+
+/// Moves positions from an account to another of the same owner; `markets` are those that either account has positions
+/// in.
+pub fn transfer_positions(
+    house: &House,
+    from: &Trader,
+    to: &Trader,
+    transfers: &[PositionTransfer],
+    markets: &[&Underlying],
+) -> Instruction {
+    let named = |market: &&&Underlying| transfers.iter().any(|one| one.market == market.index);
+    let moved: Vec<_> = markets
+        .iter()
+        .filter(named)
+        .map(|market| market.market)
+        .collect();
+    let transfers = transfers.to_vec();
+    house.addresses.transfer_positions(
+        &from.party(),
+        to.sub_id,
+        transfers,
+        &priced(markets),
+        &moved,
+    )
 }
 
 /// Trades legs; `markets` are those that either side has positions in or a leg names, ascending.

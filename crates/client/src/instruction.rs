@@ -4,7 +4,9 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{system_program, InstructionData, ToAccountMetas};
 use anchor_spl::token;
-use estuary::instructions::{CreateMarketArgs, SeriesArgs, SurfaceSlice, TradeLeg};
+use estuary::instructions::{
+    CreateMarketArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
+};
 use estuary::report::ReportPage;
 use estuary::{accounts, instruction};
 
@@ -249,6 +251,49 @@ impl House {
         instruction
             .accounts
             .extend(market_accounts(markets, Ledgers::Read));
+        instruction
+    }
+
+    /// Moves `amount` micro-units from an account to the owner's account number `to`; `markets` are those the source has
+    /// positions in, ascending.
+    pub fn transfer_cash(
+        &self,
+        from: &Party,
+        to: u16,
+        amount: u64,
+        markets: &[PricedMarket],
+    ) -> Instruction {
+        let accounts = accounts::TransferCash {
+            owner: from.owner,
+            clearinghouse: self.clearinghouse,
+            source: self.margin_account(&from.owner, from.sub_id),
+            destination: self.margin_account(&from.owner, to),
+        };
+        let mut instruction = build(accounts, instruction::TransferCash { amount });
+        let remaining = market_accounts(markets, Ledgers::Read);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
+
+    /// Moves positions from an account to the owner's account number `to`. `markets` are those of either account,
+    /// ascending; `moved` those of the transfers.
+    pub fn transfer_positions(
+        &self,
+        from: &Party,
+        to: u16,
+        transfers: Vec<PositionTransfer>,
+        markets: &[PricedMarket],
+        moved: &[Pubkey],
+    ) -> Instruction {
+        let accounts = accounts::TransferPositions {
+            owner: from.owner,
+            clearinghouse: self.clearinghouse,
+            source: self.margin_account(&from.owner, from.sub_id),
+            destination: self.margin_account(&from.owner, to),
+        };
+        let mut instruction = build(accounts, instruction::TransferPositions { transfers });
+        let remaining = mixed_accounts(markets, moved);
+        instruction.accounts.extend(remaining);
         instruction
     }
 

@@ -14,7 +14,9 @@ pub mod view;
 pub use address::House;
 pub use anchor_lang::{prelude::Pubkey, solana_program::instruction::Instruction};
 pub use estuary::{
-    instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice, TradeLeg},
+    instructions::{
+        CreateMarketArgs, PositionTransfer, ScenarioArgs, SeriesArgs, SurfaceSlice, TradeLeg,
+    },
     report::{MarketReportView, PositionView, PositionsView, ReportPage, SummaryView},
     state::{SeriesKind, MAX_LEGS, MAX_POSITIONS, MAX_POSITIONS_PER_TRANSACTION},
     EstuaryError, ID,

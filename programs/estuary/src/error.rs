@@ -382,6 +382,14 @@ pub enum EstuaryError {
     /// The account to close has positions.
     #[msg("close: the account has positions")]
     AccountHasPositions,
+
+    // Transfers
+    /// The account that receives belongs to another owner.
+    #[msg("destination: it belongs to another owner than the source")]
+    DestinationOfAnotherOwner,
+    /// More lots are to move than the source has, or lots of the other sign.
+    #[msg("lots: the source has fewer, or they have the other sign")]
+    TransferExceedsPosition,
 }
 
 impl EstuaryError {

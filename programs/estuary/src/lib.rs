@@ -121,6 +121,22 @@ pub mod estuary {
         Deposit::handle(ctx, amount)
     }
 
+    /// Moves cash between accounts of one owner; see [`TransferCash::handle`].
+    pub fn transfer_cash<'info>(
+        ctx: Context<'info, TransferCash<'info>>,
+        amount: u64,
+    ) -> Result<()> {
+        TransferCash::handle(ctx, amount)
+    }
+
+    /// Moves positions between accounts of one owner; see [`TransferPositions::handle`].
+    pub fn transfer_positions<'info>(
+        ctx: Context<'info, TransferPositions<'info>>,
+        transfers: Vec<PositionTransfer>,
+    ) -> Result<()> {
+        TransferPositions::handle(ctx, transfers)
+    }
+
     /// Trades several legs at once between two accounts; see [`BlockTrade::handle`].
     pub fn block_trade<'info>(
         ctx: Context<'info, BlockTrade<'info>>,

@@ -10,8 +10,8 @@ type Writers = &'static [(&'static [&'static str], &'static [&'static str])];
 
 /// Nobody: always zero.
 const NOBODY: &[&str] = &[];
-/// Both move positions between two accounts.
-const TRADES: &[&str] = &["block_trade", "liquidate"];
+/// All move positions between two accounts.
+const TRADES: &[&str] = &["block_trade", "liquidate", "transfer_positions"];
 
 /// Per struct, who writes its fields.
 const WRITERS: &[(&str, Writers)] = &[
@@ -136,6 +136,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "open_account",
                     "deposit",
                     "withdraw",
+                    "transfer_cash",
                     "block_trade",
                     "liquidate",
                 ],
@@ -149,7 +150,13 @@ const WRITERS: &[(&str, Writers)] = &[
         &[
             (&["open_account"], &["bank"]),
             (
-                &["deposit", "withdraw", "block_trade", "liquidate"],
+                &[
+                    "deposit",
+                    "withdraw",
+                    "transfer_cash",
+                    "block_trade",
+                    "liquidate",
+                ],
                 &["amount"],
             ),
             (NOBODY, &["padding"]),

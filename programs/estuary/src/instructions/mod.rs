@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod keeper;
 pub mod liquidator;
+pub(crate) mod pair;
 pub mod trader;
 
 pub use admin::*;

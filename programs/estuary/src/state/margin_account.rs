@@ -201,12 +201,17 @@ impl MarginAccount {
         self.search(market, slot).is_ok()
     }
 
+    /// The position in a series, even one without lots.
+    #[must_use]
+    pub fn position(&self, market: u16, slot: u16) -> Option<&Position> {
+        let found = self.search(market, slot).ok();
+        found.and_then(|index| self.positions.get(index))
+    }
+
     /// Lots held in a series.
     #[must_use]
     pub fn lots(&self, market: u16, slot: u16) -> i64 {
-        let found = self.search(market, slot).ok();
-        found
-            .and_then(|index| self.positions.get(index))
+        self.position(market, slot)
             .map_or(0, |position| position.lots)
     }
 

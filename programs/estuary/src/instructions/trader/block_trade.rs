@@ -1,20 +1,17 @@
 //! Trades several legs at once between two accounts, with one net margin check for each.
 
-use super::legs::{check_legs, check_position_count, series_met, Pair, TradeLeg};
+use super::legs::{check_legs, TradeLeg};
 use crate::{
-    bridge::{
-        engine::totals_outside,
-        trade::{price_leg, LegEffect, Side},
-        Engine,
-    },
+    bridge::trade::{price_leg, LegEffect, Side},
     error::EstuaryError,
+    instructions::pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
     market_view::{load_markets, MarketView},
     state::{self, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::units::Money;
 
-/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has open positions in or a
+/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has positions in or a
 /// leg names; the ledgers of the markets that legs name are writable.
 #[derive(Accounts)]
 pub struct BlockTrade<'info> {
@@ -53,65 +50,36 @@ impl<'info> BlockTrade<'info> {
         let accounts = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
         accounts.validate(now)?;
-        let traded = check_legs(&legs)?;
+        let named = check_legs(&legs)?;
+        let traded = markets_of(&named)?;
         let mut taker = state::write(&accounts.taker_account)?;
         let mut maker = state::write(&accounts.maker_account)?;
         let mut pair: Pair<'_> = [&mut taker, &mut maker];
-        check_position_count(&pair, &legs)?;
+        check_position_count(&pair, &named)?;
         let needed = pair[0].markets()?.union(pair[1].markets()?).union(traded);
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needed, traded, now)?;
-        let sides = trade(&mut pair, &markets, &legs, now)?;
-        // Each leg's money and the values before and after are rounded by less than a micro-unit each.
-        let rounding = markets.len().saturating_mul(2).saturating_add(legs.len());
-        let rounding =
-            i64::try_from(rounding).map_err(|_| error!(EstuaryError::CounterOverflow))?;
-        for (name, (side, account)) in ["taker", "maker"].iter().zip(sides.iter().zip(&pair)) {
-            account.invariant()?;
-            side.check(rounding)
-                .inspect_err(|_| msg!("side: {}", name))?;
-        }
-        Ok(())
+        let sides = trade(&mut pair, &markets, &legs, &named, now)?;
+        check_sides(&sides, &pair, ["taker", "maker"], markets.len(), legs.len())
     }
 }
 
-/// Evaluates both books, applies the legs and evaluates them again, market by market.
+/// Applies the legs between both books' evaluations, then pays the premium.
 fn trade(
     pair: &mut Pair<'_>,
     markets: &[MarketView<'_>],
     legs: &[TradeLeg],
+    named: &[Named],
     now: i64,
 ) -> Result<Box<[Side; 2]>> {
-    let data: Vec<_> = markets.iter().map(MarketView::data).collect();
-    let mut sides = Box::<[Side; 2]>::default();
-    let most_series = markets
-        .iter()
-        .map(|view| series_met(pair, legs, view.market.header.index));
-    let mut engine =
-        Engine::new(&data, most_series.max().unwrap_or(0))?.ok_or(EstuaryError::NoLegs)?;
-    for (side, account) in sides.iter_mut().zip(pair.iter()) {
-        side.before = totals_outside(account, &data)?;
-        side.after = side.before;
-    }
-    for (view, data) in markets.iter().zip(&data) {
-        let here = || legs.iter().filter(|leg| leg.market == data.header.index);
-        let traded = here().next().is_some();
-        engine.enter(data)?;
-        for (side, account) in sides.iter_mut().zip(pair.iter()) {
-            side.add_before(&mut engine, data, account, now, traded)?;
+    let mut sides = exchange(pair, markets, named, now, |here, pair| {
+        let market = here.data.header.index;
+        for leg in legs.iter().filter(|leg| leg.market == market) {
+            let effect = price_leg(here.engine, here.data, leg, now, here.sides)?;
+            apply_leg(pair, here.view, leg, &effect)?;
         }
-        if !traded {
-            continue;
-        }
-        for leg in here() {
-            let effect = price_leg(&mut engine, data, leg, now, &mut sides)?;
-            apply_leg(pair, view, leg, &effect)?;
-        }
-        view.record_price()?;
-        for (side, account) in sides.iter_mut().zip(pair.iter()) {
-            side.add_after(&mut engine, data, account, now)?;
-        }
-    }
+        Ok(())
+    })?;
     for (side, account) in sides.iter_mut().zip(pair.iter_mut()) {
         let premium = side
             .premium_paid

@@ -1,0 +1,175 @@
+//! Two accounts that exchange positions in one instruction: both books before and after, and what limits them.
+
+use crate::{
+    bridge::{engine::totals_outside, positions_in, trade::Side, Engine, MarketData},
+    error::EstuaryError,
+    market_view::MarketView,
+    state::{MarginAccount, MarketSet, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
+};
+use anchor_lang::prelude::*;
+use estuary_risk::units::Money;
+
+/// Both accounts.
+pub(crate) type Pair<'a> = [&'a mut MarginAccount; 2];
+
+/// A series that an instruction names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Index of the market.
+    pub market: u16,
+    /// Slot of the series.
+    pub slot: u16,
+}
+
+/// What changes in one market, given to [`exchange`].
+pub(crate) struct Exchange<'a, 'b> {
+    /// The engine, turned to the market.
+    pub engine: &'a mut Engine,
+    /// The market and its ledger.
+    pub view: &'a MarketView<'b>,
+    /// The market as the engine sees it.
+    pub data: &'a MarketData<'a>,
+    /// What is known of both sides so far.
+    pub sides: &'a mut [Side; 2],
+}
+
+/// The markets of series, none of which may be named twice.
+pub(crate) fn markets_of(named: &[Named]) -> Result<MarketSet> {
+    let mut markets = MarketSet::default();
+    for (index, series) in named.iter().enumerate() {
+        require!(
+            !named.iter().take(index).any(|other| other == series),
+            EstuaryError::LegDuplicated
+        );
+        markets.insert(series.market)?;
+    }
+    Ok(markets)
+}
+
+/// Refuses more positions than one transaction can evaluate. A series named counts when it may open one.
+pub(crate) fn check_position_count(pair: &Pair<'_>, named: &[Named]) -> Result<()> {
+    let held: usize = pair
+        .iter()
+        .map(|account| usize::from(account.position_count))
+        .sum();
+    let opens = |series: &&Named| {
+        pair.iter()
+            .all(|account| !account.has_position(series.market, series.slot))
+    };
+    let count = held.saturating_add(named.iter().filter(opens).count());
+    require_gte!(
+        MAX_POSITIONS_PER_TRANSACTION,
+        count,
+        EstuaryError::TooManyPositionsForOneTransaction
+    );
+    Ok(())
+}
+
+/// Evaluates both books, lets `apply` change them and evaluates them again, market by market. Records the prices of the
+/// markets named.
+pub(crate) fn exchange(
+    pair: &mut Pair<'_>,
+    markets: &[MarketView<'_>],
+    named: &[Named],
+    now: i64,
+    mut apply: impl FnMut(Exchange<'_, '_>, &mut Pair<'_>) -> Result<()>,
+) -> Result<Box<[Side; 2]>> {
+    let data: Vec<_> = markets.iter().map(MarketView::data).collect();
+    let mut sides = Box::<[Side; 2]>::default();
+    let most_series = markets
+        .iter()
+        .map(|view| series_met(pair, named, view.market.header.index));
+    let mut engine =
+        Engine::new(&data, most_series.max().unwrap_or(0))?.ok_or(EstuaryError::NoLegs)?;
+    for (side, account) in sides.iter_mut().zip(pair.iter()) {
+        side.before = totals_outside(account, &data)?;
+        side.after = side.before;
+    }
+    for (view, data) in markets.iter().zip(&data) {
+        let market = data.header.index;
+        let traded = named.iter().any(|series| series.market == market);
+        engine.enter(data)?;
+        for (side, account) in sides.iter_mut().zip(pair.iter()) {
+            side.add_before(&mut engine, data, account, now, traded)?;
+        }
+        if !traded {
+            continue;
+        }
+        let here = Exchange {
+            engine: &mut engine,
+            view,
+            data,
+            sides: &mut sides,
+        };
+        apply(here, pair)?;
+        view.record_price()?;
+        for (side, account) in sides.iter_mut().zip(pair.iter()) {
+            side.add_after(&mut engine, data, account, now)?;
+        }
+    }
+    for (side, account) in sides.iter_mut().zip(pair.iter()) {
+        side.after.cash = Money(account.cash());
+    }
+    Ok(sides)
+}
+
+/// How many different series both accounts have in a market, with those named.
+fn series_met(pair: &Pair<'_>, named: &[Named], market: u16) -> usize {
+    let [one, other] = pair;
+    let one_has = positions_in(one, market).len();
+    let other_adds = positions_in(other, market)
+        .iter()
+        .filter(|position| !one.has_position(market, position.slot))
+        .count();
+    let named_add = named.iter().filter(|series| {
+        series.market == market
+            && !pair
+                .iter()
+                .any(|account| account.has_position(market, series.slot))
+    });
+    one_has
+        .saturating_add(other_adds)
+        .saturating_add(named_add.count())
+}
+
+/// Checks both accounts' invariants and section 8 of the margin model for each. `names` tell the log which side it was;
+/// `changes` is how many amounts were rounded besides the values of the books.
+pub(crate) fn check_sides(
+    sides: &[Side; 2],
+    pair: &Pair<'_>,
+    names: [&str; 2],
+    markets: usize,
+    changes: usize,
+) -> Result<()> {
+    // Each change of money and the values before and after are rounded by less than a micro-unit each.
+    let rounding = markets.saturating_mul(2).saturating_add(changes);
+    let rounding = i64::try_from(rounding).map_err(|_| error!(EstuaryError::CounterOverflow))?;
+    for (name, (side, account)) in names.iter().zip(sides.iter().zip(pair)) {
+        account.invariant()?;
+        side.check(rounding)
+            .inspect_err(|_| msg!("side: {}", name))?;
+    }
+    Ok(())
+}
+
+/// Checks the accounts of a transfer: different ones, both of the signer.
+pub(crate) fn check_own_pair(
+    owner: &Pubkey,
+    source: &AccountLoader<'_, MarginAccount>,
+    destination: &AccountLoader<'_, MarginAccount>,
+) -> Result<()> {
+    require_keys_neq!(
+        source.key(),
+        destination.key(),
+        EstuaryError::SameMarginAccount
+    );
+    let source_owner = crate::state::read(source)?.owner;
+    require_keys_eq!(source_owner, *owner, EstuaryError::NotTheOwner);
+    let destination_owner = crate::state::read(destination)?.owner;
+    require_keys_eq!(
+        destination_owner,
+        *owner,
+        EstuaryError::DestinationOfAnotherOwner
+    );
+    Ok(())
+}
