@@ -203,6 +203,12 @@ impl Books {
             let recorded = u128::from(ledger.open_interest[slot]);
             assert_eq!(*long, recorded, "open interest of slot {slot}");
         }
+        let total: u128 = long.iter().sum();
+        assert_eq!(
+            total,
+            ledger.total_open_interest.into(),
+            "open interest of the market"
+        );
         assert_eq!(cost, 0, "cost over all positions of the market");
         assert_eq!(ledger.total_cost, 0, "cost the ledger has counted");
     }

@@ -126,10 +126,13 @@ impl Bench {
             let mut account = world.raw(&key);
             if account.data.starts_with(MarketLedger::DISCRIMINATOR) {
                 // As if others traded: written positions are in nobody's open interest.
-                let start =
-                    MarketLedger::DISCRIMINATOR.len() + offset_of!(MarketLedger, open_interest);
+                let body = &mut account.data[MarketLedger::DISCRIMINATOR.len()..];
                 let interest = [1_000_000u64; MAX_SERIES];
-                account.data[start..].copy_from_slice(bytemuck::bytes_of(&interest));
+                let total = interest.iter().sum::<u64>();
+                let start = offset_of!(MarketLedger, open_interest);
+                body[start..].copy_from_slice(bytemuck::bytes_of(&interest));
+                let start = offset_of!(MarketLedger, total_open_interest);
+                body[start..][..8].copy_from_slice(&total.to_le_bytes());
             }
             if account.data.starts_with(MarginAccount::DISCRIMINATOR) {
                 let more = (self.positions - MAX_POSITIONS) * size_of::<Position>();

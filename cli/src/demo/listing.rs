@@ -154,6 +154,8 @@ pub fn market_args(symbol: &str, spot: u64) -> CreateMarketArgs {
         band_vega_ppm: 20_000,
         liquidation_delta_ppm: LIQUIDATION_DELTA_PPM,
         liquidation_vega_ppm: LIQUIDATION_VEGA_PPM,
+        max_series_open_interest: 0,
+        max_market_open_interest: 0,
         parameters: ScenarioArgs {
             spot_range_ppm: parameters.spot_range_ppm,
             node_ppm: parameters.node_ppm,

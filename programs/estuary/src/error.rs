@@ -390,6 +390,14 @@ pub enum EstuaryError {
     /// More lots are to move than the source has, or lots of the other sign.
     #[msg("lots: the source has fewer, or they have the other sign")]
     TransferExceedsPosition,
+
+    // Open interest
+    /// The trade would raise a series' open interest over the market's limit for one.
+    #[msg("open interest: of the series it would exceed the market's limit for one series")]
+    SeriesOpenInterestLimit,
+    /// The trade would raise the market's open interest over its limit.
+    #[msg("open interest: of all series it would exceed the market's limit")]
+    MarketOpenInterestLimit,
 }
 
 impl EstuaryError {

@@ -72,6 +72,8 @@ const WRITERS: &[(&str, Writers)] = &[
                     "band_vega_ppm",
                     "liquidation_delta_ppm",
                     "liquidation_vega_ppm",
+                    "max_series_open_interest",
+                    "max_market_open_interest",
                     "parameters",
                     "grid",
                 ],
@@ -117,7 +119,12 @@ const WRITERS: &[(&str, Writers)] = &[
             ),
             (
                 TRADES,
-                &["last_publish_time", "total_cost", "open_interest"],
+                &[
+                    "last_publish_time",
+                    "total_cost",
+                    "total_open_interest",
+                    "open_interest",
+                ],
             ),
             (NOBODY, &["padding", "reserved"]),
         ],

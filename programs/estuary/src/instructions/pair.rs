@@ -33,6 +33,9 @@ pub(crate) struct Exchange<'a, 'b> {
     pub sides: &'a mut [Side; 2],
 }
 
+/// Changes both accounts in one market.
+pub(crate) type Apply<'c> = dyn FnMut(Exchange<'_, '_>, &mut Pair<'_>) -> Result<()> + 'c;
+
 /// The markets of series, none of which may be named twice.
 pub(crate) fn markets_of(named: &[Named]) -> Result<MarketSet> {
     let mut markets = MarketSet::default();
@@ -72,7 +75,7 @@ pub(crate) fn exchange(
     markets: &[MarketView<'_>],
     named: &[Named],
     now: i64,
-    mut apply: impl FnMut(Exchange<'_, '_>, &mut Pair<'_>) -> Result<()>,
+    apply: &mut Apply<'_>,
 ) -> Result<Box<[Side; 2]>> {
     let data: Vec<_> = markets.iter().map(MarketView::data).collect();
     let mut sides = Box::<[Side; 2]>::default();

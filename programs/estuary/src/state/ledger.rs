@@ -25,8 +25,10 @@ pub struct MarketLedger {
     /// Sum of `cost` over all positions of the market, micro-units of the settlement token. Always zero: every trade
     /// adds equal and opposite amounts to two accounts.
     pub total_cost: i64,
+    /// Sum of `open_interest` over all slots, lots.
+    pub total_open_interest: u64,
     /// Room for later versions, zero.
-    pub reserved: [u8; 192],
+    pub reserved: [u8; 184],
     /// Per series slot, the sum of all long lots (equal to the sum of all short lots).
     pub open_interest: [u64; MAX_SERIES],
 }
@@ -52,6 +54,15 @@ impl MarketLedger {
         Ok(())
     }
 
+    /// Open interest of a slot, lots.
+    ///
+    /// # Errors
+    /// [`EstuaryError::SlotUnknown`] for a slot outside the table.
+    pub fn interest(&self, slot: u16) -> Result<u64> {
+        let interest = self.open_interest.get(usize::from(slot)).copied();
+        interest.ok_or_else(|| error!(EstuaryError::SlotUnknown))
+    }
+
     /// Moves one account's lots in `slot` from `before` to `after`.
     ///
     /// # Errors
@@ -64,10 +75,13 @@ impl MarketLedger {
             .ok_or(EstuaryError::SlotUnknown)?;
         let long_before = before.max(0).unsigned_abs();
         let long_after = after.max(0).unsigned_abs();
-        *interest = interest
-            .checked_sub(long_before)
-            .and_then(|rest| rest.checked_add(long_after))
-            .ok_or(EstuaryError::LedgerInvariant)?;
+        let moved = |from: u64| {
+            let rest = from.checked_sub(long_before);
+            let sum = rest.and_then(|rest| rest.checked_add(long_after));
+            sum.ok_or(EstuaryError::LedgerInvariant)
+        };
+        *interest = moved(*interest)?;
+        self.total_open_interest = moved(self.total_open_interest)?;
         Ok(())
     }
 

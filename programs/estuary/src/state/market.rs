@@ -134,8 +134,12 @@ pub struct Market {
     pub grid: StoredGrid,
     /// Maturities.
     pub expiries: [Expiry; MAX_EXPIRIES],
+    /// Most open interest of one series, lots; 0 for no limit.
+    pub max_series_open_interest: u64,
+    /// Most open interest of all series together, lots; 0 for no limit.
+    pub max_market_open_interest: u64,
     /// Room for later versions, zero.
-    pub reserved: [u8; 408],
+    pub reserved: [u8; 392],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);

@@ -62,6 +62,10 @@ pub struct CreateMarketArgs {
     pub liquidation_delta_ppm: u32,
     /// What a liquidator earns besides on an option: parts per million of its gain from the volatility-up shock.
     pub liquidation_vega_ppm: u32,
+    /// Most open interest of one series, lots; 0 for no limit.
+    pub max_series_open_interest: u64,
+    /// Most open interest of all series together, lots; 0 for no limit.
+    pub max_market_open_interest: u64,
     /// Scenario parameters.
     pub parameters: ScenarioArgs,
 }

@@ -40,7 +40,8 @@ impl<'info> BlockTrade<'info> {
     }
 
     /// Trades all legs or none. Premium of options moves in cash at once; the cash flow of futures and perps goes to
-    /// the cost of the positions. Each side must satisfy section 8 of the margin model after all legs.
+    /// the cost of the positions. Limits on open interest bind what raises it: of a series, each leg; of a market, all
+    /// legs in it together. Each side must satisfy section 8 of the margin model after all legs.
     ///
     /// # Errors
     /// The groups "Trades" and "Health" of [`EstuaryError`], [`EstuaryError::SameMarginAccount`],
@@ -72,13 +73,19 @@ fn trade(
     named: &[Named],
     now: i64,
 ) -> Result<Box<[Side; 2]>> {
-    let mut sides = exchange(pair, markets, named, now, |here, pair| {
-        let market = here.data.header.index;
-        for leg in legs.iter().filter(|leg| leg.market == market) {
+    let mut sides = exchange(pair, markets, named, now, &mut |here, pair| {
+        let header = here.data.header;
+        let before = state::read(&here.view.ledger)?.total_open_interest;
+        for leg in legs.iter().filter(|leg| leg.market == header.index) {
             let effect = price_leg(here.engine, here.data, leg, now, here.sides)?;
             apply_leg(pair, here.view, leg, &effect)?;
         }
-        Ok(())
+        check_open_interest(
+            before,
+            state::read(&here.view.ledger)?.total_open_interest,
+            header.max_market_open_interest,
+            EstuaryError::MarketOpenInterestLimit,
+        )
     })?;
     for (side, account) in sides.iter_mut().zip(pair.iter_mut()) {
         let premium = side
@@ -99,6 +106,7 @@ fn apply_leg(
     effect: &LegEffect,
 ) -> Result<()> {
     let mut ledger = state::write(&view.ledger)?;
+    let before = ledger.interest(leg.slot)?;
     let negated = || error!(EstuaryError::AmountOverflow).with_values((effect.lots, effect.cost));
     let opposite = (
         effect.lots.checked_neg().ok_or_else(negated)?,
@@ -109,5 +117,20 @@ fn apply_leg(
         ledger.move_lots(leg.slot, moved.before, moved.after)?;
         ledger.add_cost(cost)?;
     }
+    check_open_interest(
+        before,
+        ledger.interest(leg.slot)?,
+        view.market.header.max_series_open_interest,
+        EstuaryError::SeriesOpenInterestLimit,
+    )?;
     ledger.invariant()
+}
+
+/// Refuses open interest over a limit that is not 0. What does not raise it is an exit, which no limit blocks.
+fn check_open_interest(before: u64, after: u64, limit: u64, error: EstuaryError) -> Result<()> {
+    let raised = after > before;
+    if raised && limit != 0 && after > limit {
+        return Err(error!(error).with_values((after, limit)));
+    }
+    Ok(())
 }

@@ -67,7 +67,7 @@ impl<'info> TransferPositions<'info> {
         let needed = pair[0].markets()?.union(pair[1].markets()?).union(moved);
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needed, moved, now)?;
-        let sides = exchange(&mut pair, &markets, &named, now, |here, pair| {
+        let sides = exchange(&mut pair, &markets, &named, now, &mut |here, pair| {
             let market = here.data.header.index;
             for transfer in transfers.iter().filter(|one| one.market == market) {
                 apply(pair, here.view, transfer)?;
