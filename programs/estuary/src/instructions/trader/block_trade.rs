@@ -11,7 +11,7 @@ use crate::{
 use anchor_lang::prelude::*;
 use estuary_risk::units::Money;
 
-/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has positions in or a
+/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has open positions in or a
 /// leg names; the ledgers of the markets that legs name are writable.
 #[derive(Accounts)]
 pub struct BlockTrade<'info> {

@@ -12,7 +12,7 @@ use anchor_lang::prelude::*;
 /// Bank of the settlement token.
 const SETTLEMENT_BANK: u16 = 0;
 
-/// Accounts of `transfer_cash`. Remaining: `[market, ledger, price]` per market the source has positions in.
+/// Accounts of `transfer_cash`. Remaining: `[market, ledger, price]` per market the source has open positions in.
 #[derive(Accounts)]
 pub struct TransferCash<'info> {
     /// Owner of both accounts; a delegate may not.
