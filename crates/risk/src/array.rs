@@ -10,7 +10,7 @@ use crate::scenario::{
     ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_MOVES, SPOT_NODES, VOL_BASE,
     VOL_LEVELS, VOL_UP,
 };
-use crate::smile::{Smile, SmileSlice};
+use crate::smile::{Smile, SmileSlice, TOTAL_VOL_MAX_Q32, TOTAL_VOL_MIN_Q32};
 use crate::units::{RiskError, ONE_Q30};
 
 /// |ln(F/K)| is clamped to ln 64 before scenarios: a strike further away is priced at the clamp and
@@ -20,12 +20,6 @@ pub const MAX_LOG_MONEYNESS_Q28: i64 = 1_116_391_677;
 pub const MIN_FORWARD_RATIO_Q30: i64 = ONE_Q30 >> 1;
 /// Exclusive upper limit of the forward ratio.
 pub const MAX_FORWARD_RATIO_Q30: i64 = 2 * ONE_Q30;
-/// Total volatility σ√τ is clamped to [2^-23, 2^6]; Q32. No accepted smile reaches the lower end
-/// (0.5% for a minute, times √(1 − ρ²) ≥ 0.31, times the smallest multiplier 0.1, is 2^-22.2), and at
-/// the upper end a call is worth its forward to the last bit.
-pub const MIN_TOTAL_VOL_Q32: u64 = 1 << 9;
-/// Upper clamp of total volatility in Q32.
-pub const MAX_TOTAL_VOL_Q32: u64 = 1 << 38;
 
 /// What every strike of one expiry shares in one instruction.
 #[derive(Clone, Debug)]
@@ -136,7 +130,7 @@ struct InverseVol {
 }
 
 impl InverseVol {
-    /// `vol_q32` within [`MIN_TOTAL_VOL_Q32`] and [`MAX_TOTAL_VOL_Q32`].
+    /// `vol_q32` within [`TOTAL_VOL_MIN_Q32`] and [`TOTAL_VOL_MAX_Q32`].
     #[inline(always)]
     #[allow(
         clippy::arithmetic_side_effects,
@@ -179,11 +173,11 @@ impl InverseVol {
 #[inline(always)]
 fn level_vol(total_vol_q32: u64, multiplier_q30: u64) -> InverseVol {
     // s ≤ 2^38 and the multiplier is below 2^37: the high product stays below 2^60, the low one below 2^53.
-    let vol = total_vol_q32.min(MAX_TOTAL_VOL_Q32);
+    let vol = total_vol_q32.min(TOTAL_VOL_MAX_Q32);
     let high = vol.wrapping_mul(multiplier_q30 >> 15);
     let low = vol.wrapping_mul(multiplier_q30 & 0x7fff) >> 15;
     let scaled = high.wrapping_add(low) >> 15;
-    InverseVol::new(scaled.clamp(MIN_TOTAL_VOL_Q32, MAX_TOTAL_VOL_Q32))
+    InverseVol::new(scaled.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32))
 }
 
 impl StrikeArray {

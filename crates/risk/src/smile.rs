@@ -19,6 +19,9 @@ pub const PHI_MAX_PPB: u64 = 256_000_000_000;
 pub const SQRT_TAU_MAX_Q32: u64 = 4 << 32;
 
 /// Total volatility is never below this (Q32): 2^-23, less than any accepted smile can reach in a minute.
+///
+/// No accepted smile reaches it in a scenario: 0.5% for a minute, times √(1 − ρ²) ≥ 0.31, times the smallest
+/// multiplier 0.1, is 2^-22.2. At the upper end a call is worth its forward to the last bit.
 pub const TOTAL_VOL_MIN_Q32: u64 = 1 << 9;
 /// Total volatility is never above this (Q32): 2^6.
 pub const TOTAL_VOL_MAX_Q32: u64 = 1 << 38;
