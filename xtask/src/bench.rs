@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: compute units from the ELFs, as a page for people and an object for programs.
 
-use crate::process::{host_cargo, output, step};
+use crate::binaries::binary;
+use crate::process::{command, output, step};
 use crate::sbf;
 use anyhow::{bail, Context, Result};
 use std::collections::BTreeMap;
@@ -99,18 +100,9 @@ fn refuse(wrong: Vec<String>) -> Result<()> {
 /// Runs the measuring program: a line per figure.
 fn measure(root: &Path) -> Result<Figures> {
     step("measuring compute units");
-    let mut cargo = host_cargo(root);
-    cargo.args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "estuary-tests",
-        "--bin",
-        "compute_units",
-    ]);
+    let program = binary(root, "estuary-tests", "compute_units", &[])?;
     let mut figures = Figures::new();
-    for line in output(&mut cargo)?.lines() {
+    for line in output(&mut command(program, root))?.lines() {
         let (name, units) = line
             .split_once(' ')
             .with_context(|| format!("not a figure: {line}"))?;

@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds, checks, tests and measures the project.
 
 mod bench;
+mod binaries;
 mod check;
 mod demo;
 mod idl;

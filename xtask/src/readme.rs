@@ -4,11 +4,13 @@
 //! commands, the lines below one are its output, and a line `...` stands for any number of lines. Only commands of
 //! `estuary` and `cargo xtask demo` run; a block whose first line is `# not run` is left alone.
 
-use crate::process::{host_cargo, step};
+use crate::binaries::binary;
+use crate::process::{command, step};
 use crate::test::Tally;
 use anyhow::{bail, Context, Result};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// Pages with examples, where they exist.
 const PAGES: [&str; 2] = ["README.md", "docs/risk-cli.md"];
@@ -20,11 +22,12 @@ struct Example {
     output: Vec<String>,
 }
 
-/// Runs the examples of every page; those that need the ELF only when `with_elf`.
+/// Runs the examples of every page; those that need the ELF only when `with_elf`. Packages in `excluded` are not built.
 ///
 /// # Errors
 /// When a page cannot be read or the command line cannot be built; a differing example is a failed test.
-pub fn test(root: &Path, with_elf: bool) -> Result<Tally> {
+pub fn test(root: &Path, with_elf: bool, excluded: &[&str]) -> Result<Tally> {
+    let estuary = binary(root, "estuary-cli", "estuary", excluded)?;
     let mut tally = Tally::default();
     for page in PAGES {
         let Ok(text) = fs::read_to_string(root.join(page)) else {
@@ -34,7 +37,7 @@ pub fn test(root: &Path, with_elf: bool) -> Result<Tally> {
             let Some(arguments) = arguments(&example.command, with_elf) else {
                 continue;
             };
-            match check(root, &example, &arguments) {
+            match check(command(&estuary, root), &example, &arguments) {
                 Ok(()) => tally.passed += 1,
                 Err(error) => {
                     tally.failed += 1;
@@ -120,19 +123,11 @@ fn arguments(command: &str, with_elf: bool) -> Option<Vec<String>> {
 }
 
 /// Runs one example and compares.
-fn check(root: &Path, example: &Example, arguments: &[String]) -> Result<()> {
-    let mut cargo = host_cargo(root);
-    cargo
-        .args([
-            "run",
-            "--quiet",
-            "--locked",
-            "--package",
-            "estuary-cli",
-            "--",
-        ])
-        .args(arguments);
-    let done = cargo.output().context("could not start the command line")?;
+fn check(mut estuary: Command, example: &Example, arguments: &[String]) -> Result<()> {
+    let done = estuary
+        .args(arguments)
+        .output()
+        .context("could not start the command line")?;
     if !done.status.success() {
         bail!(
             "failed: {}\n{}",

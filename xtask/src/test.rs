@@ -1,5 +1,6 @@
 //! `cargo xtask test`: builds the ELFs once, runs every suite, and closes with one line for all of them.
 
+use crate::binaries::exclude;
 use crate::process::{host_cargo, step};
 use crate::{bench, idl, readme, sbf};
 use anyhow::{bail, Context, Result};
@@ -41,11 +42,10 @@ pub fn test(root: &Path) -> Result<()> {
     };
     let mut cargo = host_cargo(root);
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    for package in NEED_ELF.iter().filter(|_| missing.is_some()) {
-        cargo.args(["--exclude", package]);
-    }
+    let excluded: &[&str] = if missing.is_some() { &NEED_ELF } else { &[] };
+    exclude(&mut cargo, excluded);
     let (mut tally, complete) = run_suites(&mut cargo)?;
-    tally.add(readme::test(root, missing.is_none())?);
+    tally.add(readme::test(root, missing.is_none(), excluded)?);
     if missing.is_none() {
         tally.add(as_test(bench::check(root)));
     }
