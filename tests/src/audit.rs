@@ -179,35 +179,35 @@ impl Books {
         }
     }
 
-    /// Per series Σ lots = 0 and open interest = Σ long lots; per market Σ cost = 0.
+    /// Per series Σ lots = 0 and open lots = Σ |lots|; per market Σ cost = 0.
     fn check_market(&self, key: &Pubkey, market: &MarketCopy) {
         let ledger = &self.ledgers[key];
         assert_eq!(
             ledger.market_index, market.header.index,
             "the ledger's index"
         );
-        let mut net = vec![0i128; ledger.open_interest.len()];
-        let mut long = vec![0u128; ledger.open_interest.len()];
+        let mut net = vec![0i128; ledger.open_lots.len()];
+        let mut open = vec![0u128; ledger.open_lots.len()];
         let mut cost = 0i128;
         for account in self.accounts_of(&market.header.clearinghouse) {
             let positions = account.open_positions().iter();
             for position in positions.filter(|position| position.market == market.header.index) {
                 let slot = usize::from(position.slot);
                 net[slot] += i128::from(position.lots);
-                long[slot] += u128::from(position.lots.max(0).unsigned_abs());
+                open[slot] += u128::from(position.lots.unsigned_abs());
                 cost += i128::from(position.cost);
             }
         }
-        for (slot, (net, long)) in net.iter().zip(&long).enumerate() {
+        for (slot, (net, open)) in net.iter().zip(&open).enumerate() {
             assert_eq!(*net, 0, "lots of slot {slot} over all accounts");
-            let recorded = u128::from(ledger.open_interest[slot]);
-            assert_eq!(*long, recorded, "open interest of slot {slot}");
+            let recorded = u128::from(ledger.open_lots[slot]);
+            assert_eq!(*open, recorded, "open lots of slot {slot}");
         }
-        let total: u128 = long.iter().sum();
+        let total: u128 = open.iter().sum();
         assert_eq!(
             total,
-            ledger.total_open_interest.into(),
-            "open interest of the market"
+            ledger.total_open_lots.into(),
+            "open lots of the market"
         );
         assert_eq!(cost, 0, "cost over all positions of the market");
         assert_eq!(ledger.total_cost, 0, "cost the ledger has counted");

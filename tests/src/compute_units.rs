@@ -125,13 +125,13 @@ impl Bench {
         for key in keys {
             let mut account = world.raw(&key);
             if account.data.starts_with(MarketLedger::DISCRIMINATOR) {
-                // As if others traded: written positions are in nobody's open interest.
+                // As if others traded: written positions are not among the lots counted.
                 let body = &mut account.data[MarketLedger::DISCRIMINATOR.len()..];
-                let interest = [1_000_000u64; MAX_SERIES];
-                let total = interest.iter().sum::<u64>();
-                let start = offset_of!(MarketLedger, open_interest);
-                body[start..].copy_from_slice(bytemuck::bytes_of(&interest));
-                let start = offset_of!(MarketLedger, total_open_interest);
+                let lots = [2_000_000u64; MAX_SERIES];
+                let total = lots.iter().sum::<u64>();
+                let start = offset_of!(MarketLedger, open_lots);
+                body[start..].copy_from_slice(bytemuck::bytes_of(&lots));
+                let start = offset_of!(MarketLedger, total_open_lots);
                 body[start..][..8].copy_from_slice(&total.to_le_bytes());
             }
             if account.data.starts_with(MarginAccount::DISCRIMINATOR) {

@@ -36,7 +36,7 @@ fn premium_moves_in_cash_at_the_trade() {
         assert_eq!((position.lots, position.cost), (lots, 0));
     }
     let ledger: MarketLedger = pit.world.read(&pit.btc().ledger);
-    assert_eq!(ledger.open_interest[usize::from(slot)], 50);
+    assert_eq!(ledger.open_lots[usize::from(slot)], 100);
     assert_eq!(ledger.last_publish_time, pit.world.now());
 }
 

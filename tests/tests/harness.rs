@@ -68,15 +68,11 @@ fn cost_without_a_counterpart_is_noticed() {
 }
 
 #[test]
-#[should_panic(expected = "open interest of slot 0")]
-fn open_interest_that_is_not_the_longs_is_noticed() {
+#[should_panic(expected = "open lots of slot 0")]
+fn open_lots_that_nobody_holds_are_noticed() {
     let mut pit = pit();
     let ledger = pit.btc().ledger;
-    after_adding_one(
-        &mut pit,
-        ledger,
-        8 + offset_of!(MarketLedger, open_interest),
-    );
+    after_adding_one(&mut pit, ledger, 8 + offset_of!(MarketLedger, open_lots));
 }
 
 #[test]

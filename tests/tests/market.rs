@@ -30,8 +30,8 @@ fn a_market_stores_what_it_was_created_with() {
     let ledger: MarketLedger = world.read(&btc.ledger);
     assert_eq!((ledger.market, ledger.market_index), (btc.market, 0));
     assert_eq!(ledger.last_publish_time, 0);
-    assert_eq!(ledger.total_open_interest, 0);
-    assert!(ledger.open_interest.iter().all(|lots| *lots == 0));
+    assert_eq!(ledger.total_open_lots, 0);
+    assert!(ledger.open_lots.iter().all(|lots| *lots == 0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! and each account what it claims to be.
 
 use anchor_lang::solana_program::instruction::Instruction;
-use estuary::state::SeriesKind;
+use estuary::state::{MarketRef, SeriesKind};
 use estuary_tests::setup::{btc_args, BTC_PRICE, USD};
 use estuary_tests::{
     ix, EstuaryError as E, Holding, House, Pubkey, Tamper, Trader, Underlying, World,
@@ -143,6 +143,7 @@ fn markets_of_other_layouts_and_lengths_are_refused() {
     let btc = stage.btc.clone();
     let good = stage.withdraw(&[&btc]);
     let series_count = 8 + std::mem::offset_of!(estuary::state::Market, series_count);
+    let header = MarketRef::account_size(0);
     let world = &mut stage.world;
     let cases = [
         (
@@ -154,11 +155,11 @@ fn markets_of_other_layouts_and_lengths_are_refused() {
             E::AccountTooSmall,
         ),
         (
-            world.forge(&btc.market, |a| a.data.truncate(2_055)),
+            world.forge(&btc.market, |a| a.data.truncate(header - 1)),
             E::AccountTooSmall,
         ),
         (
-            world.forge(&btc.market, |a| a.data.truncate(2_056)),
+            world.forge(&btc.market, |a| a.data.truncate(header)),
             E::MarketInvariant,
         ),
         (

@@ -34,7 +34,7 @@ fn limited(series: u64, market: u64) -> Pit {
 
 fn total(pit: &Pit) -> u64 {
     let ledger: MarketLedger = pit.world.read(&pit.btc().ledger);
-    ledger.total_open_interest
+    ledger.total_open_interest_up()
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn positions_move_with_their_share_of_cost() {
     let after = [&stage.pit.taker, &stage.second].map(|trader| stage.pit.world.cash(trader));
     assert_eq!(cash, after, "nothing is paid");
     let ledger: estuary::state::MarketLedger = stage.pit.world.read(&btc.ledger);
-    assert_eq!(ledger.open_interest[usize::from(perp.slot)], 3);
+    assert_eq!(ledger.open_lots[usize::from(perp.slot)], 6);
 }
 
 #[test]

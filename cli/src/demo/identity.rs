@@ -56,10 +56,11 @@ impl Identities {
             let ledger = world.ledger(usize::from(market))?;
             sums.push((market, cost, ledger.total_cost));
             wrong_interest += (0u16..)
-                .zip(&ledger.open_interest)
-                .filter(|(slot, interest)| {
-                    let long = series.get(&(market, *slot)).map_or(0, |(long, _)| *long);
-                    i128::from(**interest) != long
+                .zip(&ledger.open_lots)
+                .filter(|(slot, lots)| {
+                    let sides = series.get(&(market, *slot));
+                    let open = sides.map_or(0, |(long, short)| long - short);
+                    i128::from(**lots) != open
                 })
                 .count();
         }

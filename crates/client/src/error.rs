@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn codes_are_named_both_ways() {
         let first = EstuaryError::AccountVersionUnsupported;
-        let last = EstuaryError::MarketOpenInterestLimit;
+        let last = EstuaryError::SeriesHasOpenLots;
         for error in [first, EstuaryError::BelowInitialMargin, last] {
             let named = ProgramFailure::from_code(error.code());
             assert_eq!(named, ProgramFailure::Estuary(error));

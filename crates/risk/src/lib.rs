@@ -33,5 +33,6 @@ pub mod market;
 pub mod normal;
 mod normal_table;
 pub mod scenario;
+pub mod settlement;
 pub mod smile;
 pub mod units;

@@ -398,6 +398,29 @@ pub enum EstuaryError {
     /// The trade would raise the market's open interest over its limit.
     #[msg("open interest: of all series it would exceed the market's limit")]
     MarketOpenInterestLimit,
+
+    // Expiry
+    /// The price is from before the settlement window.
+    #[msg("settlement price: the window is not open at the price's publish time")]
+    SettlementWindowNotOpen,
+    /// The minute of the price has one already, or a later minute has.
+    #[msg("settlement price: this minute or a later one has a price already")]
+    SettlementMinuteRecorded,
+    /// Prices of the settlement window may still come.
+    #[msg("settlement price: prices of the window may still come")]
+    SettlementWindowOpen,
+    /// Too few minutes have a price of their own.
+    #[msg("settlement price: fewer than 20 minutes have a price")]
+    SettlementMinutesTooFew,
+    /// The settlement price is final.
+    #[msg("settlement price: it is final")]
+    SettlementPriceFinal,
+    /// The expiry has not passed.
+    #[msg("expiry: it has not passed")]
+    ExpiryNotPassed,
+    /// A series of the expiry, or a slot to be reused, still has positions.
+    #[msg("series: accounts still have positions in it")]
+    SeriesHasOpenLots,
 }
 
 impl EstuaryError {

@@ -62,7 +62,7 @@ pub struct SummaryView {
     pub cash: i64,
     /// Options at mark.
     pub option_value: i64,
-    /// Perps and futures at mark plus their cost.
+    /// Perps and futures at mark plus their cost, and what matured series pay.
     pub unsettled: i64,
     /// The markets' certified losses, added.
     pub scenario_loss: i64,
@@ -110,7 +110,7 @@ pub struct MarketReportView {
     pub gross: i64,
     /// Options at mark.
     pub option_value: i64,
-    /// Perps and futures at mark plus their cost.
+    /// Perps and futures at mark plus their cost, and what matured series pay.
     pub unsettled: i64,
     /// Net delta in lots of the underlying, Q30.
     pub delta_q30: i64,
@@ -130,8 +130,8 @@ pub struct PositionView {
     pub generation: u32,
     /// Lots, negative when short.
     pub lots: i64,
-    /// Mark of the series, a mantissa at the market's exponent, rounded down; 0 for a closed position in a market
-    /// without open ones, which is not priced.
+    /// Mark of the series, a mantissa at the market's exponent, rounded down; what a unit pays if it has matured and has
+    /// a settlement price; 0 for a closed position.
     pub mark: u64,
     /// Lots at mark, rounded down, plus the cost of a perp or future.
     pub value: i64,

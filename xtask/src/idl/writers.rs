@@ -97,6 +97,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "posted_at",
                 ],
             ),
+            (NOBODY, &["average"]),
             (NOBODY, &["reserved"]),
         ],
     ),
@@ -122,8 +123,8 @@ const WRITERS: &[(&str, Writers)] = &[
                 &[
                     "last_publish_time",
                     "total_cost",
-                    "total_open_interest",
-                    "open_interest",
+                    "total_open_lots",
+                    "open_lots",
                 ],
             ),
             (NOBODY, &["padding", "reserved"]),

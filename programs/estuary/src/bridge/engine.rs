@@ -1,12 +1,13 @@
 //! The engine, turned to one market after the other.
 
 use super::{
+    matured::matured_series_value,
     parameters::{forward_ratio_q30, load_grid, smile_of},
     positions_in, risk_error, MarketData,
 };
 use crate::{
     error::EstuaryError,
-    state::{market::listed, MarginAccount, MarketSet, Position, SeriesKind},
+    state::{market::listed, MarginAccount, MarketSet, Position, Series, SeriesKind},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -34,7 +35,8 @@ pub(super) fn new_arrays(market: &MarketData<'_>, series: usize) -> Result<Marke
 
 /// The instrument of a series, priced in every scenario if the arrays have not met it yet.
 ///
-/// A series that has passed its expiry is priced as one minute before it until it can be settled.
+/// A series that has passed its expiry is priced as one minute before it; [`book`] asks only until it has a settlement
+/// price.
 ///
 /// # Errors
 /// [`EstuaryError::SlotUnknown`], [`EstuaryError::SeriesGenerationMismatch`], the engine's.
@@ -46,12 +48,27 @@ pub(super) fn instrument(
     generation: u32,
     now: i64,
 ) -> Result<Instrument> {
+    instrument_of(arrays, market, series_in(market, slot, generation)?, now)
+}
+
+/// The series in a slot, if it is the one meant.
+fn series_in<'m>(market: &MarketData<'m>, slot: u16, generation: u32) -> Result<&'m Series> {
     let series = listed(market.header, market.table, slot)?;
     require_eq!(
         series.generation,
         generation,
         EstuaryError::SeriesGenerationMismatch
     );
+    Ok(series)
+}
+
+/// [`instrument`] of a series that has been found.
+fn instrument_of(
+    arrays: &mut MarketArrays,
+    market: &MarketData<'_>,
+    series: &Series,
+    now: i64,
+) -> Result<Instrument> {
     let kind = match series.kind()? {
         SeriesKind::Perp => return Ok(Instrument::Perpetual),
         SeriesKind::Future => None,
@@ -76,7 +93,38 @@ pub(super) fn instrument(
     instrument.map_err(risk_error)
 }
 
-/// Turns positions into legs of the engine and returns the sum of their costs.
+/// What does not depend on the price any more is no leg: it stands in a leg's place with no lots, and its value counts
+/// as cost.
+const NO_LEG: Leg = Leg {
+    instrument: Instrument::Perpetual,
+    lots: 0,
+};
+
+/// A position as the engine takes it: a leg, and what counts besides the leg's value. A closed position and one in a
+/// matured series with a settlement price are constants.
+fn place(
+    arrays: &mut MarketArrays,
+    market: &MarketData<'_>,
+    position: &Position,
+    now: i64,
+) -> Result<(Leg, Money)> {
+    let cost = Money(position.cost);
+    // The slot of a closed position may have another series by now.
+    if position.lots == 0 {
+        return Ok((NO_LEG, cost));
+    }
+    let series = series_in(market, position.slot, position.generation)?;
+    if let Some(value) = matured_series_value(market.header, series, position.lots)? {
+        return Ok((NO_LEG, cost.plus(value).map_err(risk_error)?));
+    }
+    let leg = Leg {
+        instrument: instrument_of(arrays, market, series, now)?,
+        lots: position.lots,
+    };
+    Ok((leg, cost))
+}
+
+/// Turns positions into as many legs of the engine and returns the sum of what counts besides them: see [`place`].
 ///
 /// # Errors
 /// Those of [`instrument`].
@@ -91,12 +139,9 @@ pub(super) fn book(
     legs.clear();
     let mut cost = Money(0);
     for position in positions {
-        let instrument = instrument(arrays, market, position.slot, position.generation, now)?;
-        legs.push(Leg {
-            instrument,
-            lots: position.lots,
-        });
-        cost = cost.plus(Money(position.cost)).map_err(risk_error)?;
+        let (leg, besides) = place(arrays, market, position, now)?;
+        legs.push(leg);
+        cost = cost.plus(besides).map_err(risk_error)?;
     }
     Ok(cost)
 }
@@ -109,7 +154,7 @@ pub struct Engine {
     pub legs: Vec<Leg>,
     /// Risk of the last book.
     pub risk: MarketRisk,
-    /// Cost of the last book.
+    /// Cost of the last book, with the value of what is a constant.
     pub cost: Money,
 }
 

@@ -2,7 +2,9 @@
 
 use super::{
     engine::{book, new_arrays, totals_outside},
-    liquidation_error, positions_in, risk_error, MarketData,
+    liquidation_error,
+    matured::constant,
+    positions_in, risk_error, MarketData,
 };
 use crate::state::{market::listed, MarginAccount, Position, SeriesKind};
 use anchor_lang::prelude::*;
@@ -159,10 +161,15 @@ fn prepare(
     let mut arrays = new_arrays(market, room)?;
     let mut legs = Vec::with_capacity(positions.len());
     book(&mut arrays, market, positions, now, &mut legs)?;
-    let costs = positions
-        .iter()
-        .map(|position| Money(position.cost))
-        .collect();
+    let mut costs = Vec::with_capacity(positions.len());
+    for (position, leg) in positions.iter().zip(&legs) {
+        let is_leg = leg.lots == position.lots;
+        costs.push(if is_leg {
+            Money(position.cost)
+        } else {
+            constant(market.header, market.table, position)?
+        });
+    }
     Ok(Prepared {
         arrays,
         legs,

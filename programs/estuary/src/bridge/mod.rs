@@ -4,6 +4,7 @@
 pub mod engine;
 pub mod errors;
 pub mod liquidation;
+pub mod matured;
 pub mod parameters;
 pub mod report;
 pub mod trade;
@@ -16,6 +17,7 @@ pub use engine::{assess, Engine};
 pub use errors::{
     check_can_pay_out, check_liquidator, liquidation_error, refusal_error, risk_error,
 };
+pub use matured::matured_value;
 pub use parameters::{check_surface, forward_ratio_q30, ln_strike_q40, store_parameters};
 
 /// A market and its price, wherever they come from: borrowed accounts on chain, copied bytes in a client.

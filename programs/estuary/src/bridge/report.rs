@@ -1,6 +1,12 @@
 //! The views of [`crate::report`], filled by the engine. The client fills the same views from the same bytes.
 
-use super::{engine::visit_markets, risk_error, trade::mark, Engine, MarketData};
+use super::{
+    engine::visit_markets,
+    matured::{constant, settled_price},
+    risk_error,
+    trade::mark,
+    Engine, MarketData,
+};
 use crate::{
     error::EstuaryError,
     report::{
@@ -150,7 +156,17 @@ pub fn positions(
     Ok(view)
 }
 
-/// A closed position in a market that needs no price: worth its cost.
+/// A position in a matured series with a settlement price, or a closed one: worth the same at any price.
+fn constant_view(market: &MarketData<'_>, position: &Position) -> Result<PositionView> {
+    let price = settled_price(market.header, market.table, position)?;
+    Ok(PositionView {
+        mark: price.0,
+        value: constant(market.header, market.table, position)?.0,
+        ..closed_view(position)
+    })
+}
+
+/// A closed position: worth its cost.
 fn closed_view(position: &Position) -> PositionView {
     PositionView {
         market: position.market,
@@ -174,6 +190,9 @@ fn position_view(
         .legs
         .get(place)
         .ok_or(EstuaryError::MarginAccountInvariant)?;
+    if leg.lots == 0 {
+        return constant_view(market, position);
+    }
     let arrays = &engine.arrays;
     let mark_q30 = arrays.mark_q30(leg.instrument).map_err(risk_error)?;
     let value = i128::from(mark_q30).saturating_mul(i128::from(leg.lots));

@@ -1,4 +1,4 @@
-//! What trades and liquidations write about a market: the last price seen, open interest and the sum of costs.
+//! What trades and liquidations write about a market: the last price seen, the lots held and the sum of costs.
 
 use super::{StateAccount, MAX_SERIES};
 use crate::error::EstuaryError;
@@ -25,12 +25,13 @@ pub struct MarketLedger {
     /// Sum of `cost` over all positions of the market, micro-units of the settlement token. Always zero: every trade
     /// adds equal and opposite amounts to two accounts.
     pub total_cost: i64,
-    /// Sum of `open_interest` over all slots, lots.
-    pub total_open_interest: u64,
+    /// Sum of `open_lots` over all slots.
+    pub total_open_lots: u64,
     /// Room for later versions, zero.
     pub reserved: [u8; 184],
-    /// Per series slot, the sum of all long lots (equal to the sum of all short lots).
-    pub open_interest: [u64; MAX_SERIES],
+    /// Per series slot, the absolute lots of all positions, long and short. Until the series is settled both sides have
+    /// half of it, the open interest; zero means that nobody is left on either side.
+    pub open_lots: [u64; MAX_SERIES],
 }
 
 const _: () = assert!(core::mem::size_of::<MarketLedger>() == 8_440);
@@ -54,34 +55,47 @@ impl MarketLedger {
         Ok(())
     }
 
-    /// Open interest of a slot, lots.
+    /// Absolute lots of all positions in a slot, both sides.
     ///
     /// # Errors
     /// [`EstuaryError::SlotUnknown`] for a slot outside the table.
-    pub fn interest(&self, slot: u16) -> Result<u64> {
-        let interest = self.open_interest.get(usize::from(slot)).copied();
-        interest.ok_or_else(|| error!(EstuaryError::SlotUnknown))
+    pub fn lots(&self, slot: u16) -> Result<u64> {
+        let lots = self.open_lots.get(usize::from(slot)).copied();
+        lots.ok_or_else(|| error!(EstuaryError::SlotUnknown))
+    }
+
+    /// Open interest of a slot, lots: what its longs hold, and its shorts. Rounded up where one side of a settled series
+    /// is left with more than the other.
+    ///
+    /// # Errors
+    /// [`EstuaryError::SlotUnknown`] for a slot outside the table.
+    pub fn open_interest_up(&self, slot: u16) -> Result<u64> {
+        Ok(self.lots(slot)?.div_ceil(2))
+    }
+
+    /// Open interest of all slots together, lots, rounded up as that of a slot.
+    #[must_use]
+    pub const fn total_open_interest_up(&self) -> u64 {
+        self.total_open_lots.div_ceil(2)
     }
 
     /// Moves one account's lots in `slot` from `before` to `after`.
     ///
     /// # Errors
-    /// [`EstuaryError::SlotUnknown`] for a slot outside the table, [`EstuaryError::LedgerInvariant`] when open
-    /// interest would leave its range.
+    /// [`EstuaryError::SlotUnknown`] for a slot outside the table, [`EstuaryError::LedgerInvariant`] when the lots
+    /// counted would leave their range.
     pub fn move_lots(&mut self, slot: u16, before: i64, after: i64) -> Result<()> {
-        let interest = self
-            .open_interest
+        let lots = self
+            .open_lots
             .get_mut(usize::from(slot))
             .ok_or(EstuaryError::SlotUnknown)?;
-        let long_before = before.max(0).unsigned_abs();
-        let long_after = after.max(0).unsigned_abs();
         let moved = |from: u64| {
-            let rest = from.checked_sub(long_before);
-            let sum = rest.and_then(|rest| rest.checked_add(long_after));
+            let rest = from.checked_sub(before.unsigned_abs());
+            let sum = rest.and_then(|rest| rest.checked_add(after.unsigned_abs()));
             sum.ok_or(EstuaryError::LedgerInvariant)
         };
-        *interest = moved(*interest)?;
-        self.total_open_interest = moved(self.total_open_interest)?;
+        *lots = moved(*lots)?;
+        self.total_open_lots = moved(self.total_open_lots)?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! [`MarketRef::MAX_GROWTH`] bytes an instruction and is valid at every size in between, which is why it has a loader
 //! of its own.
 
-use super::{check_version, Series, StateAccount, MAX_EXPIRIES, MAX_SERIES};
+use super::{check_version, Series, SettlementAverage, StateAccount, MAX_EXPIRIES, MAX_SERIES};
 use crate::error::EstuaryError;
 use anchor_lang::{prelude::*, Discriminator};
 use core::mem::size_of;
@@ -17,7 +17,7 @@ const DISCRIMINATOR_SIZE: usize = 8;
 #[zero_copy]
 #[derive(Debug, Default)]
 pub struct Expiry {
-    /// When it ends, unix seconds.
+    /// When it ends, unix seconds; 0 in a free entry.
     pub time: i64,
     /// At-the-money volatility per year, parts per billion.
     pub atm_vol_ppb: u64,
@@ -29,11 +29,31 @@ pub struct Expiry {
     pub basis_rate_ppb: i64,
     /// When the smile was posted, unix seconds.
     pub posted_at: i64,
+    /// The settlement price and what leads to it.
+    pub average: SettlementAverage,
     /// Room for later versions, zero.
-    pub reserved: [u8; 16],
+    pub reserved: [u8; 32],
 }
 
-const _: () = assert!(size_of::<Expiry>() == 64);
+const _: () = assert!(size_of::<Expiry>() == 128);
+
+impl Expiry {
+    /// Whether no series can belong to this entry.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        self.time == 0
+    }
+
+    /// The price its series are settled at, a mantissa, once it is final.
+    #[must_use]
+    pub const fn settlement_price(&self) -> Option<u64> {
+        if self.average.is_final() {
+            Some(self.average.settlement_price)
+        } else {
+            None
+        }
+    }
+}
 
 /// The scenario parameters as they were set: `estuary_risk::scenario::ScenarioParameters` in account form.
 #[zero_copy]
@@ -99,11 +119,11 @@ pub struct Market {
     pub bump: u8,
     /// Decimal exponent of all prices and strikes of this market.
     pub price_exponent: i8,
-    /// Expiries in use; they are the first entries of `expiries`, in the order they were added.
+    /// Entries of `expiries` that have been used: the first ones. Those of retired expiries are free again.
     pub expiry_count: u8,
     /// Position of this market in its clearinghouse.
     pub index: u16,
-    /// Series listed; they are the first records of the tail.
+    /// Records of the tail that have been used: the first ones. Those of retired series are free again.
     pub series_count: u16,
     /// The clearinghouse this market belongs to.
     pub clearinghouse: Pubkey,
@@ -149,9 +169,9 @@ impl Market {
     /// Current layout version.
     pub const VERSION: u8 = 1;
     /// Bytes of the header.
-    pub const HEADER_SIZE: usize = 2_048;
+    pub const HEADER_SIZE: usize = 3_072;
 
-    /// The expiries in use.
+    /// The entries that have been used, free ones among them.
     #[must_use]
     pub fn open_expiries(&self) -> &[Expiry] {
         self.expiries
@@ -162,12 +182,61 @@ impl Market {
     /// The expiry with an index.
     ///
     /// # Errors
-    /// [`EstuaryError::ExpiryUnknown`].
+    /// [`EstuaryError::ExpiryUnknown`], also for a free entry.
     pub fn expiry(&self, index: u8) -> Result<&Expiry> {
         Ok(self
             .open_expiries()
             .get(usize::from(index))
+            .filter(|expiry| !expiry.is_free())
             .ok_or(EstuaryError::ExpiryUnknown)?)
+    }
+
+    /// Index of the expiry that ends at a time.
+    ///
+    /// # Errors
+    /// [`EstuaryError::ExpiryUnknown`].
+    pub fn expiry_at(&self, time: i64) -> Result<u8> {
+        let found = self
+            .open_expiries()
+            .iter()
+            .position(|expiry| !expiry.is_free() && expiry.time == time);
+        found
+            .and_then(|index| u8::try_from(index).ok())
+            .ok_or_else(|| {
+                error!(EstuaryError::ExpiryUnknown).with_values((time, self.expiry_count))
+            })
+    }
+
+    /// The expiry with an index, to be written.
+    ///
+    /// # Errors
+    /// [`EstuaryError::ExpiryUnknown`].
+    pub fn expiry_mut(&mut self, index: u8) -> Result<&mut Expiry> {
+        Ok(self
+            .expiries
+            .get_mut(usize::from(index))
+            .ok_or(EstuaryError::ExpiryUnknown)?)
+    }
+
+    /// Puts an expiry into the first free entry, or the next unused one.
+    ///
+    /// # Errors
+    /// [`EstuaryError::TooManyExpiries`].
+    pub fn add_expiry(&mut self, expiry: Expiry) -> Result<()> {
+        let count = usize::from(self.expiry_count);
+        let free = self.open_expiries().iter().position(Expiry::is_free);
+        let index = free.unwrap_or(count);
+        let place = self.expiries.get_mut(index).ok_or_else(|| {
+            error!(EstuaryError::TooManyExpiries).with_values((count, MAX_EXPIRIES))
+        })?;
+        *place = expiry;
+        if free.is_none() {
+            self.expiry_count = self
+                .expiry_count
+                .checked_add(1)
+                .ok_or(EstuaryError::CounterOverflow)?;
+        }
+        Ok(())
     }
 }
 
@@ -291,7 +360,7 @@ impl<'a> MarketRef<'a> {
 pub fn listed<'t>(header: &Market, table: &'t [Series], slot: u16) -> Result<&'t Series> {
     let series = table
         .get(usize::from(slot))
-        .filter(|_| slot < header.series_count);
+        .filter(|series| slot < header.series_count && !series.is_free());
     series.ok_or_else(|| error!(EstuaryError::SlotUnknown).with_values((slot, header.series_count)))
 }
 
@@ -326,16 +395,20 @@ impl<'a> MarketMut<'a> {
         Ok(Self { header, table })
     }
 
-    /// Lists a series in the next slot and returns the slot.
+    /// Lists a series in the first free slot, or the next unused one, with the slot's next generation. Returns the slot.
     ///
     /// # Errors
     /// [`EstuaryError::SeriesListedAlready`] with the slot it has, [`EstuaryError::SeriesTableFull`].
     pub fn list(&mut self, series: Series) -> Result<u16> {
-        let slot = self.header.series_count;
+        let used = self.header.series_count;
         let listed = self
             .table
-            .get(..usize::from(slot))
+            .get(..usize::from(used))
             .ok_or(EstuaryError::MarketInvariant)?;
+        let free = listed.iter().position(Series::is_free);
+        let slot = free
+            .and_then(|slot| u16::try_from(slot).ok())
+            .unwrap_or(used);
         if let Some(same) = listed
             .iter()
             .position(|other| other.is_same_contract(&series))
@@ -347,9 +420,32 @@ impl<'a> MarketMut<'a> {
             .table
             .get_mut(usize::from(slot))
             .ok_or_else(|| error!(EstuaryError::SeriesTableFull).with_values((slot, capacity)))?;
-        *place = series;
-        self.header.series_count = slot.checked_add(1).ok_or(EstuaryError::CounterOverflow)?;
+        let generation = place.generation.checked_add(1);
+        *place = Series {
+            generation: generation.ok_or(EstuaryError::CounterOverflow)?,
+            ..series
+        };
+        if slot == used {
+            self.header.series_count = used.checked_add(1).ok_or(EstuaryError::CounterOverflow)?;
+        }
         Ok(slot)
+    }
+
+    /// Frees the records of an expiry's series, which keep their generation, and its entry. `check` sees each slot first.
+    ///
+    /// # Errors
+    /// Those of `check`.
+    pub fn retire(&mut self, expiry: u8, mut check: impl FnMut(u16) -> Result<()>) -> Result<()> {
+        let used = usize::from(self.header.series_count);
+        let listed = self.table.iter_mut().take(used);
+        for (slot, series) in (0u16..).zip(listed) {
+            if series.expiry == expiry && !series.is_free() {
+                check(slot)?;
+                *series = Series::free(series.generation);
+            }
+        }
+        *self.header.expiry_mut(expiry)? = Expiry::default();
+        Ok(())
     }
 }
 

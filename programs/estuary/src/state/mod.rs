@@ -7,6 +7,7 @@ pub mod margin_account;
 pub mod market;
 pub mod market_set;
 pub mod series;
+pub mod settlement_average;
 
 use crate::error::EstuaryError;
 use anchor_lang::{prelude::*, Discriminator, Owner, ZeroCopy};
@@ -17,6 +18,7 @@ pub use margin_account::{Balance, MarginAccount, Position};
 pub use market::{Expiry, Market, MarketMut, MarketRef};
 pub use market_set::MarketSet;
 pub use series::{Series, SeriesKind};
+pub use settlement_average::SettlementAverage;
 use std::cell::{Ref, RefMut};
 
 /// Decimals the settlement token must have: money is counted in millionths of it.

@@ -2,6 +2,7 @@
 
 use crate::error::EstuaryError;
 use anchor_lang::prelude::*;
+use bytemuck::Zeroable;
 
 /// What a series pays.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +57,9 @@ pub const NO_EXPIRY: u8 = u8::MAX;
 #[zero_copy]
 #[derive(Debug)]
 pub struct Series {
-    /// How many contracts have had this slot, counting this one; 0 in an unused record.
+    /// How many contracts have had this slot, counting this one; 0 in a record never used.
     pub generation: u32,
-    /// Code of the [`SeriesKind`].
+    /// Code of the [`SeriesKind`]; 0 in a free record.
     pub kind: u8,
     /// Index into the market's expiries, [`NO_EXPIRY`] for a perp.
     pub expiry: u8,
@@ -84,6 +85,21 @@ impl Series {
     /// [`EstuaryError::SlotUnknown`] in an unused record.
     pub fn kind(&self) -> Result<SeriesKind> {
         SeriesKind::from_code(self.kind)
+    }
+
+    /// A free record after so many contracts.
+    #[must_use]
+    pub fn free(generation: u32) -> Self {
+        Self {
+            generation,
+            ..Self::zeroed()
+        }
+    }
+
+    /// Whether no contract has the slot.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        self.kind == 0
     }
 
     /// Whether two records describe the same contract.

@@ -55,7 +55,6 @@ impl SeriesArgs {
             );
         }
         Ok(Series {
-            generation: 1,
             kind: self.kind.code(),
             expiry: self.expiry,
             strike: self.strike,

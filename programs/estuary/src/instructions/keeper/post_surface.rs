@@ -3,7 +3,7 @@
 use crate::{
     bridge,
     error::EstuaryError,
-    state::{self, Clearinghouse, Expiry, Market, MarketMut, StateAccount, MAX_EXPIRIES},
+    state::{self, Clearinghouse, Expiry, Market, MarketMut, StateAccount},
 };
 use anchor_lang::prelude::*;
 
@@ -57,25 +57,21 @@ impl SurfaceSlice {
     }
 }
 
-/// Replaces the expiry of the same time, or adds one.
+/// Replaces the smile of the expiry of the same time, or adds an expiry.
 fn upsert(market: &mut Market, expiry: Expiry) -> Result<()> {
-    let count = usize::from(market.expiry_count);
     let same = market
-        .open_expiries()
-        .iter()
-        .position(|other| other.time == expiry.time);
-    let index = same.unwrap_or(count);
-    let place = market
         .expiries
-        .get_mut(index)
-        .ok_or_else(|| error!(EstuaryError::TooManyExpiries).with_values((count, MAX_EXPIRIES)))?;
-    *place = expiry;
-    if same.is_none() {
-        market.expiry_count = market
-            .expiry_count
-            .checked_add(1)
-            .ok_or(EstuaryError::CounterOverflow)?;
-    }
+        .iter_mut()
+        .take(usize::from(market.expiry_count))
+        .find(|other| other.time == expiry.time);
+    let Some(same) = same else {
+        return market.add_expiry(expiry);
+    };
+    // The average that is under way stays.
+    *same = Expiry {
+        average: same.average,
+        ..expiry
+    };
     Ok(())
 }
 

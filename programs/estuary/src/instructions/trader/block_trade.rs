@@ -75,14 +75,14 @@ fn trade(
 ) -> Result<Box<[Side; 2]>> {
     let mut sides = exchange(pair, markets, named, now, &mut |here, pair| {
         let header = here.data.header;
-        let before = state::read(&here.view.ledger)?.total_open_interest;
+        let before = state::read(&here.view.ledger)?.total_open_interest_up();
         for leg in legs.iter().filter(|leg| leg.market == header.index) {
             let effect = price_leg(here.engine, here.data, leg, now, here.sides)?;
             apply_leg(pair, here.view, leg, &effect)?;
         }
         check_open_interest(
             before,
-            state::read(&here.view.ledger)?.total_open_interest,
+            state::read(&here.view.ledger)?.total_open_interest_up(),
             header.max_market_open_interest,
             EstuaryError::MarketOpenInterestLimit,
         )
@@ -106,7 +106,7 @@ fn apply_leg(
     effect: &LegEffect,
 ) -> Result<()> {
     let mut ledger = state::write(&view.ledger)?;
-    let before = ledger.interest(leg.slot)?;
+    let before = ledger.open_interest_up(leg.slot)?;
     let negated = || error!(EstuaryError::AmountOverflow).with_values((effect.lots, effect.cost));
     let opposite = (
         effect.lots.checked_neg().ok_or_else(negated)?,
@@ -119,7 +119,7 @@ fn apply_leg(
     }
     check_open_interest(
         before,
-        ledger.interest(leg.slot)?,
+        ledger.open_interest_up(leg.slot)?,
         view.market.header.max_series_open_interest,
         EstuaryError::SeriesOpenInterestLimit,
     )?;
