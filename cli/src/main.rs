@@ -6,7 +6,9 @@
 )]
 
 mod demo;
+mod deploy;
 mod risk;
+mod time;
 
 use std::process::ExitCode;
 
@@ -26,11 +28,14 @@ enum Command {
     Risk(risk::RiskCommand),
     /// Replays a price crash through the real program in an embedded SVM: accounts, margins, liquidations.
     Demo(demo::DemoCommand),
+    /// Compares a deployment file with a cluster, shows what is missing and, asked to, sends it.
+    Deploy(deploy::DeployCommand),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Risk(command) => risk::run(&command),
         Command::Demo(command) => demo::run(&command),
+        Command::Deploy(command) => deploy::run(&command),
     }
 }

@@ -9,9 +9,10 @@ use estuary::state::series::NO_EXPIRY;
 use estuary::state::SeriesKind;
 
 use super::format;
-use super::listing::{self, ONE};
+use super::listing::ONE;
 use super::ops::GENERATION;
 use super::world::{Underlying, World};
+use crate::deploy::config::relative::strike;
 
 /// Name of the account every other one trades with.
 pub const MAKER: &str = "market maker";
@@ -56,7 +57,7 @@ struct Contract {
     kind: SeriesKind,
     /// Index of the expiry.
     expiry: u8,
-    /// Percent of the first price, one of [`listing::STRIKE_PERCENT`].
+    /// Percent of the first price, one of the template's.
     percent: u64,
 }
 
@@ -188,7 +189,7 @@ fn leg(market: &Underlying, option: Option<Contract>, notional: i64) -> Result<B
         Some(option) => SeriesArgs {
             kind: option.kind,
             expiry: option.expiry,
-            strike: listing::strike(market.first_price, option.percent),
+            strike: strike(market.first_price, option.percent),
         },
     };
     let slot = market.series.iter().position(|series| *series == wanted);

@@ -9,8 +9,8 @@ use estuary_risk::margin::MarginReport;
 
 use super::format;
 use super::prices::Step;
-use super::time;
 use super::world::World;
+use crate::time;
 
 /// Liquidations of one account in one step; a call takes up to four legs, so this is far more than any book here needs.
 const MAX_CALLS: usize = 32;

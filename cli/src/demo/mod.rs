@@ -15,10 +15,9 @@ mod prices;
 mod replay;
 mod summary;
 mod surface;
-mod svm;
+pub mod svm;
 mod synthetic;
 mod table;
-mod time;
 mod view;
 mod world;
 
@@ -29,6 +28,7 @@ use std::time::Instant;
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 
+use crate::time;
 use price_file::Window;
 use prices::History;
 use replay::Replay;
@@ -158,8 +158,8 @@ fn describe_markets(world: &World) {
             "  {:<6} at {:>12}, stress range ±{}%, base volatility {:.0}%, {} series, lot {}",
             underlying.symbol,
             format::price(underlying.first_price),
-            listing::parameters(&underlying.symbol).spot_range_ppm / 10_000,
-            surface::base_volatility(&underlying.symbol) * 100.0,
+            underlying.spot_range_ppm / 10_000,
+            underlying.rule.base_volatility() * 100.0,
             underlying.series.len(),
             underlying.lot_size as f64 / 1e9
         );

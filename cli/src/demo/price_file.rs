@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::Read;
 
 use super::prices::{Bar, History, Interval, STEPS_PER_BAR};
-use super::time;
+use crate::time;
 
 /// Digits after the point that every price keeps: the markets' price exponent is −8.
 const PRICE_DECIMALS: usize = 8;

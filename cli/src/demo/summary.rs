@@ -6,9 +6,9 @@ use super::bot::Liquidation;
 use super::format;
 use super::identity::Identities;
 use super::replay::{Course, Outcome};
-use super::time;
 use super::view::Comparison;
 use super::world::World;
+use crate::time;
 
 /// Prints the summary. True when every identity holds, the program and the native engine agreed, and no account that
 /// could be liquidated was left below maintenance.

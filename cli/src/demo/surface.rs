@@ -8,6 +8,7 @@
 use estuary::instructions::SurfaceSlice;
 
 use super::prices::Bar;
+use crate::deploy::config::InitialSurface;
 
 /// Seconds of a day and of the year of every rate here.
 const DAY: f64 = 86_400.0;
@@ -18,46 +19,26 @@ const HALF_LIFE: f64 = 43_200.0;
 const REALISED_CAP: f64 = 3.0;
 /// A posting follows a relative move of this.
 const POST_THRESHOLD: f64 = 0.05;
-/// Parts per billion of a whole.
-const PPB: f64 = 1e9;
-/// SSVI correlation: puts dearer than calls.
-const RHO: f64 = -0.25;
-/// SSVI curvature in units of total volatility, φ = η / sqrt(θ): the smile has one shape for all maturities, and
-/// η(1 + |ρ|) ≤ 2 keeps it free of arbitrage (Gatheral and Jacquier, 2014, theorem 4.2 and its power-law example).
-const ETA: f64 = 0.8;
-/// Forward above spot, per year.
-const BASIS: f64 = 0.05;
-
 /// The rule in words, for the screen.
 pub const RULE: [&str; 2] = [
     "each market's base, plus what realised volatility (half-life 12 h) exceeds it by, for expiries beyond a week",
     "times sqrt(7 days / time left); posted again after a bar when it moved by 5% of itself",
 ];
 
-/// Base at-the-money volatility of an underlying.
-pub fn base_volatility(symbol: &str) -> f64 {
-    match symbol {
-        "BTC" => 0.40,
-        "ETH" => 0.65,
-        "SOL" => 0.80,
-        _ => 0.90,
-    }
-}
-
 /// Follows one symbol and says what to post.
 pub struct SurfaceRule {
-    base: f64,
+    surface: InitialSurface,
     bar_seconds: f64,
     realised_variance: f64,
     posted: f64,
 }
 
 impl SurfaceRule {
-    /// For a symbol at the start of the replay.
-    pub fn new(symbol: &str, bar_seconds: i64) -> Self {
-        let base = base_volatility(symbol);
+    /// At the start of the replay, with the surface that was deployed.
+    pub fn new(surface: InitialSurface, bar_seconds: i64) -> Self {
+        let base = surface.atm_vol;
         Self {
-            base,
+            surface,
             bar_seconds: bar_seconds as f64,
             realised_variance: base * base,
             posted: base,
@@ -73,9 +54,14 @@ impl SurfaceRule {
         (self.short_volatility() / self.posted - 1.0).abs() > POST_THRESHOLD
     }
 
+    /// At-the-money volatility that was deployed.
+    pub const fn base_volatility(&self) -> f64 {
+        self.surface.atm_vol
+    }
+
     /// At-the-money volatility of a week and less.
     pub fn short_volatility(&self) -> f64 {
-        self.base
+        self.base_volatility()
             .max(self.realised_variance.sqrt().min(REALISED_CAP))
     }
 
@@ -88,15 +74,9 @@ impl SurfaceRule {
     fn slice(&self, time: i64, now: i64) -> SurfaceSlice {
         let left = (time - now).max(60) as f64;
         let fade = (7.0 * DAY / left).sqrt().min(1.0);
-        let volatility = self.base + (self.short_volatility() - self.base) * fade;
-        let phi = ETA / (volatility * (left / YEAR).sqrt());
-        SurfaceSlice {
-            time,
-            atm_vol_ppb: (volatility * PPB) as u64,
-            rho_ppb: (RHO * PPB) as i64,
-            phi_ppb: (phi * PPB) as u64,
-            basis_rate_ppb: (BASIS * PPB) as i64,
-        }
+        let base = self.base_volatility();
+        let volatility = base + (self.short_volatility() - base) * fade;
+        self.surface.slice(volatility, time, now)
     }
 }
 
@@ -104,6 +84,12 @@ impl SurfaceRule {
 mod tests {
     use super::*;
 
+    const SURFACE: InitialSurface = InitialSurface {
+        atm_vol: 0.8,
+        rho: -0.25,
+        curvature: 0.8,
+        basis_rate: 0.05,
+    };
     const CALM: Bar = Bar {
         open: 1_000_000,
         high: 1_001_000,
@@ -119,7 +105,7 @@ mod tests {
 
     #[test]
     fn volatility_rises_with_a_crash_and_fades() {
-        let mut rule = SurfaceRule::new("SOL", 1_800);
+        let mut rule = SurfaceRule::new(SURFACE, 1_800);
         assert!(!rule.observe(&CALM), "calm bars leave the base");
         assert!(rule.observe(&CRASH), "a crash is posted");
         let week = 7 * 86_400;

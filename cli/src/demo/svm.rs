@@ -8,6 +8,7 @@ use anchor_lang::solana_program::program_pack::Pack;
 use anchor_lang::AccountSerialize;
 use anchor_spl::token::spl_token::state::{Account as TokenAccount, AccountState, Mint};
 use anyhow::{anyhow, bail, Context, Result};
+use estuary_client::chain::{Chain, ChainError, FetchedAccount};
 use litesvm::types::TransactionMetadata;
 use litesvm::LiteSVM;
 use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
@@ -111,7 +112,7 @@ impl Svm {
         instructions: &[Instruction],
         signers: &[&Keypair],
     ) -> Result<Executed, Refused> {
-        let transaction = self.transaction(instructions, signers)?;
+        let transaction = self.transaction(instructions, &dynamic(signers))?;
         match self.inner.send_transaction(transaction) {
             Ok(done) => Ok(executed(done)),
             Err(failure) => Err(refused(&failure.err, &failure.meta)),
@@ -127,7 +128,7 @@ impl Svm {
         instruction: Instruction,
         signers: &[&Keypair],
     ) -> Result<Executed, Refused> {
-        let transaction = self.transaction(&[instruction], signers)?;
+        let transaction = self.transaction(&[instruction], &dynamic(signers))?;
         match self.inner.simulate_transaction(transaction) {
             Ok(done) => Ok(executed(done.meta)),
             Err(failure) => Err(refused(&failure.err, &failure.meta)),
@@ -137,12 +138,13 @@ impl Svm {
     fn transaction(
         &self,
         instructions: &[Instruction],
-        signers: &[&Keypair],
+        signers: &[&dyn Signer],
     ) -> Result<Transaction, Refused> {
         let mut transaction = Transaction::new_with_payer(instructions, Some(&self.payer.pubkey()));
         let message = &transaction.message;
         let wanted = &message.account_keys[..usize::from(message.header.num_required_signatures)];
-        let signing: Vec<&Keypair> = std::iter::once(&self.payer)
+        let payer: &dyn Signer = &self.payer;
+        let signing: Vec<&dyn Signer> = std::iter::once(payer)
             .chain(signers.iter().copied())
             .filter(|key| wanted.contains(&key.pubkey()))
             .collect();
@@ -274,10 +276,38 @@ impl Svm {
     }
 }
 
+impl Chain for Svm {
+    fn account(&self, address: &Pubkey) -> Result<Option<FetchedAccount>, ChainError> {
+        let account = self.inner.accounts_db().inner.get(address);
+        Ok(account.map(|account| FetchedAccount {
+            owner: *account.owner(),
+            executable: account.executable(),
+            data: account.data().to_vec(),
+        }))
+    }
+
+    /// The SVM's own payer pays the fees.
+    fn send(
+        &mut self,
+        instructions: &[Instruction],
+        signers: &[&dyn Signer],
+    ) -> Result<(), ChainError> {
+        let transaction = self.transaction(instructions, signers)?;
+        let done = self.inner.send_transaction(transaction);
+        done.map(drop)
+            .map_err(|failure| refused(&failure.err, &failure.meta).into())
+    }
+}
+
 fn packed<T: Pack>(state: T) -> Vec<u8> {
     let mut data = vec![0; T::LEN];
     state.pack_into_slice(&mut data);
     data
+}
+
+/// Keys as whatever signs.
+fn dynamic<'a>(keys: &[&'a Keypair]) -> Vec<&'a dyn Signer> {
+    keys.iter().map(|key| *key as &dyn Signer).collect()
 }
 
 fn executed(meta: TransactionMetadata) -> Executed {

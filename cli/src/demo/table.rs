@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::format;
 use super::prices::Step;
-use super::time;
+use crate::time;
 
 /// Tables printed over a replay where there is no terminal.
 const PLAIN_TABLES: usize = 8;

@@ -5,7 +5,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{Context, Result};
 use estuary::instructions::SeriesArgs;
 use estuary::state::{Bank, MarginAccount, MarketLedger, MarketSet};
-use estuary_client::account::decode;
+use estuary_client::account::{decode, MarketAccount};
 use estuary_client::address::{derive, ledger};
 use estuary_client::instruction::{Party, PricedMarket, Trader as Depositor};
 use estuary_client::risk::{FetchedMarket, FetchedPrice, LoadedMarket};
@@ -18,6 +18,9 @@ use super::prices::{History, Step};
 use super::surface::SurfaceRule;
 use super::svm::{Executed, Quote, Svm};
 use super::view::View;
+use crate::deploy::apply::{self, apply};
+use crate::deploy::config::MarketConfig;
+use crate::deploy::plan;
 
 /// Half width of the published confidence interval: this part of the price (5 basis points).
 const CONFIDENCE_PART: u64 = 2_000;
@@ -40,6 +43,8 @@ pub struct Underlying {
     pub first_price: u64,
     /// Billionths of a unit in a lot.
     pub lot_size: u64,
+    /// Half the width of its scenarios' core block.
+    pub spot_range_ppm: u32,
     /// How its volatilities are posted.
     pub rule: SurfaceRule,
     /// Its series, by slot.
@@ -119,7 +124,7 @@ impl Trader {
 }
 
 impl World {
-    /// Deploys the program and creates clearinghouse, bank and a market per symbol at the first prices.
+    /// Deploys clearinghouse, bank and a market per symbol at the first prices, as `estuary deploy` does.
     ///
     /// # Errors
     /// The program's refusals, which would be mistakes of the demo.
@@ -129,55 +134,62 @@ impl World {
         svm.set_time(first.time);
         svm.fund(&authority.pubkey())?;
         svm.create_mint(mint)?;
+        let deployment =
+            listing::deployment(history.symbols.iter().zip(&first.prices), history.end())?;
+        let mut activity = Activity::default();
+        apply(&deployment, &mut svm, &authority, &mut |name| {
+            activity.sent(name);
+        })?;
         let mut world = Self {
             svm,
-            house: House::new(0, authority.pubkey(), mint),
+            house: deployment.house,
             underlyings: Vec::new(),
-            expiries: listing::expiries(history.end()).to_vec(),
+            expiries: Vec::new(),
             traders: Vec::new(),
             now: first.time,
-            activity: Activity::default(),
+            activity,
             authority,
         };
-        world.govern("create_clearinghouse", world.house.create_clearinghouse())?;
-        world.govern("add_bank", world.house.add_bank())?;
-        for (symbol, price) in history.symbols.iter().zip(&first.prices) {
-            world.add_market(symbol, *price, history.bar_seconds)?;
+        for (config, price) in deployment.markets.into_iter().zip(&first.prices) {
+            world.add_market(config, *price, history.bar_seconds)?;
         }
         world.publish(first)?;
         Ok(world)
     }
 
-    fn add_market(&mut self, symbol: &str, first_price: u64, bar_seconds: i64) -> Result<()> {
-        let house = self.house;
-        let index = u16::try_from(self.underlyings.len()).context("too many symbols")?;
-        let args = listing::market_args(symbol, first_price);
-        let feed_id = args.feed_id;
-        let market = house.market(&feed_id);
-        let series = listing::series(first_price);
-        let mut rule = SurfaceRule::new(symbol, bar_seconds);
-        let slices = rule.post(&self.expiries, self.now);
-        let capacity = u16::try_from(series.len()).context("too many series")?;
+    /// Reads what was deployed of a market.
+    fn add_market(
+        &mut self,
+        config: MarketConfig,
+        first_price: u64,
+        bar_seconds: i64,
+    ) -> Result<()> {
+        let feed_id = config.args.feed_id;
+        let market = self.house.market(&feed_id);
+        let account = MarketAccount::decode(self.svm.data(&market)?)?;
+        let expiries = account.header.open_expiries();
+        self.expiries = expiries.iter().map(|expiry| expiry.time).collect();
+        let series = plan::contracts(&account);
+        let series = series
+            .iter()
+            .map(|contract| apply::series(contract, &account));
+        let series: Vec<SeriesArgs> = series.collect::<Result<_>>()?;
+        let name = |series| listing::name(&config.symbol, series, &self.expiries);
         self.underlyings.push(Underlying {
-            symbol: symbol.to_owned(),
-            index,
+            index: account.header.index,
             market,
             ledger: ledger(&market),
             price_account: derive(&[b"demo price", &feed_id]),
             feed_id,
             first_price,
-            lot_size: args.lot_size,
-            rule,
-            names: series
-                .iter()
-                .map(|series| listing::name(symbol, series, &self.expiries))
-                .collect(),
-            series: series.clone(),
+            lot_size: config.args.lot_size,
+            spot_range_ppm: config.args.parameters.spot_range_ppm,
+            rule: SurfaceRule::new(config.surface, bar_seconds),
+            names: series.iter().map(name).collect(),
+            series,
+            symbol: config.symbol,
         });
-        self.govern("create_market", house.create_market(args))?;
-        self.govern("extend_market", house.extend_market(market, capacity))?;
-        self.govern("post_surface", house.post_surface(market, slices))?;
-        self.govern("list_series", house.list_series(market, series))
+        Ok(())
     }
 
     /// Posts the surface of a market by its rule.
@@ -333,6 +345,12 @@ impl World {
 }
 
 impl Activity {
+    /// Counts a transaction of the deployment.
+    pub fn sent(&mut self, name: &'static str) {
+        self.transactions += 1;
+        self.last = name;
+    }
+
     /// Counts a transaction.
     pub fn executed(&mut self, name: &'static str, done: &Executed) {
         self.transactions += 1;

@@ -53,14 +53,28 @@ pub enum Ledgers {
 /// Heap that a transaction needs whose accounts have many positions, bytes: the most there is, for 56 compute units.
 const HEAP_FRAME: u32 = 256 * 1024;
 
+/// The program that takes a transaction's requests for resources.
+const COMPUTE_BUDGET: Pubkey =
+    Pubkey::from_str_const("ComputeBudget111111111111111111111111111111");
+
 /// Requests the largest heap. Send it in the same transaction before a trade, report, withdrawal or liquidation whose
 /// accounts have more than 32 positions together: the 32 kB that a transaction gets otherwise may not hold their arrays.
 pub fn request_heap_frame() -> Instruction {
     let [a, b, c, d] = HEAP_FRAME.to_le_bytes();
     Instruction {
-        program_id: Pubkey::from_str_const("ComputeBudget111111111111111111111111111111"),
+        program_id: COMPUTE_BUDGET,
         accounts: Vec::new(),
         data: vec![1, a, b, c, d],
+    }
+}
+
+/// Raises a transaction's limit of compute units, 200,000 an instruction otherwise, to at most 1,400,000.
+pub fn request_compute_units(units: u32) -> Instruction {
+    let [a, b, c, d] = units.to_le_bytes();
+    Instruction {
+        program_id: COMPUTE_BUDGET,
+        accounts: Vec::new(),
+        data: vec![2, a, b, c, d],
     }
 }
 

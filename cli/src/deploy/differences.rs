@@ -1,0 +1,94 @@
+//! A market's parameters in the file and on the cluster.
+
+use anyhow::Result;
+use estuary::bridge::store_parameters;
+use estuary::state::Market;
+
+use super::config::MarketConfig;
+use super::plan::Plan;
+
+/// No instruction changes a market's parameters: what differs is named.
+pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -> Result<()> {
+    let args = &config.args;
+    let name = |key: &str| format!("market {}: {key}", config.symbol);
+    plan.compare(&name("symbol"), found.symbol, args.symbol);
+    plan.compare(
+        &name("price_program"),
+        found.price_program,
+        args.price_program,
+    );
+    plan.compare(
+        &name("price_exponent"),
+        found.price_exponent,
+        args.price_exponent,
+    );
+    let numbers: [(&str, u64, u64); 9] = [
+        ("lot_size_billionths", found.lot_size, args.lot_size),
+        (
+            "max_price_age_seconds",
+            found.max_price_age_seconds.into(),
+            args.max_price_age_seconds.into(),
+        ),
+        (
+            "max_confidence_ppm",
+            found.max_confidence_ppm.into(),
+            args.max_confidence_ppm.into(),
+        ),
+        (
+            "band_spot_ppm",
+            found.band_spot_ppm.into(),
+            args.band_spot_ppm.into(),
+        ),
+        (
+            "band_vega_ppm",
+            found.band_vega_ppm.into(),
+            args.band_vega_ppm.into(),
+        ),
+        (
+            "liquidation_delta_ppm",
+            found.liquidation_delta_ppm.into(),
+            args.liquidation_delta_ppm.into(),
+        ),
+        (
+            "liquidation_vega_ppm",
+            found.liquidation_vega_ppm.into(),
+            args.liquidation_vega_ppm.into(),
+        ),
+        (
+            "max_series_open_interest_lots",
+            found.max_series_open_interest,
+            args.max_series_open_interest,
+        ),
+        (
+            "max_market_open_interest_lots",
+            found.max_market_open_interest,
+            args.max_market_open_interest,
+        ),
+    ];
+    for (key, chain, file) in numbers {
+        plan.compare(&name(key), chain, file);
+    }
+    let (wanted, _) = store_parameters(&args.parameters)?;
+    let stored = &found.parameters;
+    macro_rules! parameters {
+        ($($key:ident),*) => {
+            $(plan.compare(
+                &name(concat!("parameters.", stringify!($key))),
+                stored.$key,
+                wanted.$key,
+            );)*
+        };
+    }
+    parameters!(
+        spot_range_ppm,
+        node_ppm,
+        tail_multiple_ppm,
+        tail_weight_ppm,
+        fall_limit_ppm,
+        vol_up_ppm,
+        vol_down_ppm,
+        vol_power_short_ppm,
+        vol_power_long_ppm
+    );
+    Ok(())
+}
