@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Pages with examples, where they exist.
-const PAGES: [&str; 2] = ["README.md", "docs/risk-cli.md"];
+const PAGES: [&str; 3] = ["README.md", "docs/risk-cli.md", "docs/deploy.md"];
 
 /// One command and the output that the page shows.
 #[derive(Debug, PartialEq, Eq)]

@@ -296,10 +296,13 @@ fn market(
     let thing = format!("series {symbol}");
     if missing.is_empty() {
         plan.present(&thing, format!("{there} listed{beside}"));
-    } else {
-        let detail = format!("{} ({there} listed already{beside})", counted(&missing));
-        plan.todo(&thing, detail, Action::List(place, missing));
+        return;
     }
+    let mut detail = counted(&missing);
+    if there + extra > 0 {
+        detail = format!("{detail} beside {there} listed{beside}");
+    }
+    plan.todo(&thing, detail, Action::List(place, missing));
 }
 
 /// The contracts that a market lists, by expiry time.

@@ -175,7 +175,7 @@ fn what_the_file_adds_later_is_added() {
     let wider = plan(&whole, &chain);
     assert_eq!(verbs(&wider), ["list"]);
     let row = wider.rows.iter().find(|row| row.action.is_some()).unwrap();
-    assert_eq!(row.detail, "24 options (31 listed already)");
+    assert_eq!(row.detail, "24 options beside 31 listed");
     deploy(&whole, &mut chain).unwrap();
     let back = plan(&small, &chain);
     assert!(back.is_complete(), "what the file no longer has stays");
