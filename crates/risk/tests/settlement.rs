@@ -1,6 +1,9 @@
 //! What matured series pay: both sides add up to zero, nobody gets more than the exact value, and the contracts keep
 //! their parity.
 
+#![allow(clippy::arithmetic_side_effects, reason = "a test may panic")]
+#![allow(clippy::integer_division, reason = "exact quotients are compared on purpose")]
+
 use estuary_risk::market::OptionKind;
 use estuary_risk::settlement::{payoff, value_of_lots, value_per_lot_down};
 use estuary_risk::units::{Money, Price};
