@@ -3,8 +3,10 @@
 use anchor_lang::prelude::Pubkey;
 use bytemuck::{AnyBitPattern, Zeroable};
 use estuary::state::market::split_market;
+use estuary::state::series::NO_EXPIRY;
 use estuary::state::{
-    Bank, Clearinghouse, MarginAccount, Market, MarketLedger, Position, Series, StateAccount,
+    Bank, Clearinghouse, Expiry, MarginAccount, Market, MarketLedger, Position, Series,
+    StateAccount,
 };
 use solana_account::{AccountSharedData, ReadableAccount};
 use std::collections::{HashMap, HashSet};
@@ -40,6 +42,36 @@ pub fn read_market(data: &[u8]) -> Option<MarketCopy> {
         header: *header,
         table: table.to_vec(),
     })
+}
+
+impl MarketCopy {
+    /// Whether the series in a slot has a settlement price.
+    pub fn is_settled(&self, slot: usize) -> bool {
+        let expiry = usize::from(self.table[slot].expiry);
+        let listed = slot < usize::from(self.header.series_count) && !self.table[slot].is_free();
+        let expiry = self.header.expiries.get(expiry).filter(|_| listed);
+        expiry.is_some_and(|expiry| expiry.average.is_final())
+    }
+}
+
+/// Every listed series has its expiry; what is free is empty, but for the generations of slots.
+fn check_table(market: &MarketCopy) {
+    let used = usize::from(market.header.series_count);
+    for (slot, series) in market.table.iter().enumerate() {
+        if series.is_free() {
+            let generation = series.generation;
+            assert!(slot < used || generation == 0, "an unused slot");
+            let free = Series::free(generation);
+            assert_eq!(bytemuck::bytes_of(series), bytemuck::bytes_of(&free));
+        } else if series.expiry != NO_EXPIRY {
+            let expiry = market.header.expiry(series.expiry);
+            expiry.expect("the expiry of a listed series");
+        }
+    }
+    for expiry in market.header.expiries.iter().filter(|one| one.is_free()) {
+        let free = Expiry::default();
+        assert_eq!(bytemuck::bytes_of(expiry), bytemuck::bytes_of(&free));
+    }
 }
 
 impl Books {
@@ -79,6 +111,23 @@ impl Books {
         self.ledgers
             .iter()
             .map(|(market, ledger)| (*market, ledger.last_publish_time))
+    }
+
+    /// Every settlement price that is final, by market and time of the expiry.
+    pub fn settlement_prices(&self) -> impl Iterator<Item = ((Pubkey, i64), u64)> + '_ {
+        self.markets.iter().flat_map(|(key, market)| {
+            let expiries = market.header.expiries.iter();
+            expiries.filter_map(|expiry| Some(((*key, expiry.time), expiry.settlement_price()?)))
+        })
+    }
+
+    /// The generation of every slot ever used, by market and slot.
+    pub fn generations(&self) -> impl Iterator<Item = ((Pubkey, usize), u32)> + '_ {
+        self.markets.iter().flat_map(|(key, market)| {
+            let used = usize::from(market.header.series_count);
+            let slots = market.table.iter().take(used).enumerate();
+            slots.map(|(slot, series)| ((*key, slot), series.generation))
+        })
     }
 
     /// Checks everything. `gifts` are tokens sent to vaults outside the program.
@@ -168,8 +217,12 @@ impl Books {
         );
         for position in account.open_positions() {
             let market = self.market_with_index(&account.clearinghouse, position.market);
-            assert!(position.slot < market.header.series_count, "a listed slot");
+            assert!(position.slot < market.header.series_count, "a used slot");
             let series = &market.table[usize::from(position.slot)];
+            let closed = position.lots == 0;
+            if closed && (series.is_free() || position.generation < series.generation) {
+                continue;
+            }
             assert_eq!(position.generation, series.generation, "a generation");
             let kind = series.kind().expect("a kind of series");
             assert!(
@@ -179,8 +232,10 @@ impl Books {
         }
     }
 
-    /// Per series Σ lots = 0 and open lots = Σ |lots|; per market Σ cost = 0.
+    /// Per series Σ lots = 0, until there is a settlement price and accounts are settled one after the other, and open
+    /// lots = Σ |lots|; per market Σ cost = 0.
     fn check_market(&self, key: &Pubkey, market: &MarketCopy) {
+        check_table(market);
         let ledger = &self.ledgers[key];
         assert_eq!(
             ledger.market_index, market.header.index,
@@ -199,7 +254,10 @@ impl Books {
             }
         }
         for (slot, (net, open)) in net.iter().zip(&open).enumerate() {
-            assert_eq!(*net, 0, "lots of slot {slot} over all accounts");
+            assert!(
+                *net == 0 || market.is_settled(slot),
+                "lots of slot {slot} over all accounts"
+            );
             let recorded = u128::from(ledger.open_lots[slot]);
             assert_eq!(*open, recorded, "open lots of slot {slot}");
         }

@@ -68,6 +68,25 @@ pub fn post_surface(house: &House, market: &Pubkey, slices: &[SurfaceSlice]) -> 
     house.addresses.post_surface(*market, slices.to_vec())
 }
 
+/// Records a market's price for the settlement of an expiry.
+pub fn record_settlement_price(house: &House, market: &Underlying, expiry: i64) -> Instruction {
+    let priced = PricedMarket {
+        market: market.market,
+        price: market.price_account,
+    };
+    house.addresses.record_settlement_price(&priced, expiry)
+}
+
+/// Fixes the settlement price of an expiry.
+pub fn finalize_settlement(house: &House, market: &Underlying, expiry: i64) -> Instruction {
+    house.addresses.finalize_settlement(market.market, expiry)
+}
+
+/// Frees an expiry and its series.
+pub fn retire_expiry(house: &House, market: &Underlying, expiry: i64) -> Instruction {
+    house.addresses.retire_expiry(market.market, expiry)
+}
+
 /// Opens a trader's account, which the owner pays for.
 pub fn open_account(house: &House, trader: &Trader) -> Instruction {
     let owner = trader.owner.pubkey();

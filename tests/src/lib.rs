@@ -8,6 +8,7 @@ pub mod bench_book;
 pub mod books;
 pub mod compute_units;
 pub mod elf;
+pub mod expiry;
 pub mod ix;
 pub mod outcome;
 pub mod packet;

@@ -28,6 +28,8 @@ pub struct World {
     gifts: HashMap<Pubkey, u64>,
     forged: HashSet<Pubkey>,
     publish_times: HashMap<Pubkey, i64>,
+    settlement_prices: HashMap<(Pubkey, i64), u64>,
+    generations: HashMap<(Pubkey, usize), u32>,
 }
 
 impl World {
@@ -50,6 +52,8 @@ impl World {
             gifts: HashMap::new(),
             forged: HashSet::new(),
             publish_times: HashMap::new(),
+            settlement_prices: HashMap::new(),
+            generations: HashMap::new(),
         };
         world.fund(&world.payer.pubkey());
         // Addresses of a lookup table are found from the slot after the one that wrote them.
@@ -127,7 +131,8 @@ impl World {
         }
     }
 
-    /// Checks the identities, and that no ledger went back in time.
+    /// Checks the identities, that no ledger went back in time, no final settlement price changed and no slot went back to
+    /// an earlier generation.
     fn audit(&mut self) {
         let books = Books::read(self.accounts(), &self.forged);
         books.check(&self.gifts);
@@ -137,6 +142,14 @@ impl World {
                 last <= Some(time),
                 "the ledger of {market} went back in time"
             );
+        }
+        for (expiry, price) in books.settlement_prices() {
+            let known = *self.settlement_prices.entry(expiry).or_insert(price);
+            assert_eq!(known, price, "the settlement price of {expiry:?}");
+        }
+        for (slot, generation) in books.generations() {
+            let last = self.generations.insert(slot, generation);
+            assert!(last <= Some(generation), "the generation of {slot:?}");
         }
     }
 

@@ -182,6 +182,7 @@ impl House {
             authority: self.authority,
             clearinghouse: self.clearinghouse,
             market,
+            ledger: ledger(&market),
         };
         build(accounts, instruction::ListSeries { series })
     }
@@ -194,6 +195,34 @@ impl House {
             market,
         };
         build(accounts, instruction::PostSurface { slices })
+    }
+
+    /// Records a price for the settlement of the expiry that ends at `expiry`.
+    pub fn record_settlement_price(&self, priced: &PricedMarket, expiry: i64) -> Instruction {
+        let accounts = accounts::RecordSettlementPrice {
+            market: priced.market,
+            ledger: ledger(&priced.market),
+            price: priced.price,
+        };
+        build(accounts, instruction::RecordSettlementPrice { expiry })
+    }
+
+    /// Fixes the settlement price of the expiry that ends at `expiry` when no price comes any more.
+    pub fn finalize_settlement(&self, market: Pubkey, expiry: i64) -> Instruction {
+        let accounts = accounts::FinalizeSettlement {
+            market,
+            ledger: ledger(&market),
+        };
+        build(accounts, instruction::FinalizeSettlement { expiry })
+    }
+
+    /// Frees the expiry that ended at `expiry` and its series.
+    pub fn retire_expiry(&self, market: Pubkey, expiry: i64) -> Instruction {
+        let accounts = accounts::RetireExpiry {
+            market,
+            ledger: ledger(&market),
+        };
+        build(accounts, instruction::RetireExpiry { expiry })
     }
 
     /// Opens a margin account that `payer` pays for.

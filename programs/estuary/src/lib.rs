@@ -97,6 +97,30 @@ pub mod estuary {
         PostSurface::handle(ctx, slices)
     }
 
+    /// Records a price for the settlement of an expiry; see [`RecordSettlementPrice::handle`].
+    pub fn record_settlement_price<'info>(
+        ctx: Context<'info, RecordSettlementPrice<'info>>,
+        expiry: i64,
+    ) -> Result<()> {
+        RecordSettlementPrice::handle(ctx, expiry)
+    }
+
+    /// Fixes the settlement price of an expiry; see [`FinalizeSettlement::handle`].
+    pub fn finalize_settlement<'info>(
+        ctx: Context<'info, FinalizeSettlement<'info>>,
+        expiry: i64,
+    ) -> Result<()> {
+        FinalizeSettlement::handle(ctx, expiry)
+    }
+
+    /// Frees an expiry and its series; see [`RetireExpiry::handle`].
+    pub fn retire_expiry<'info>(
+        ctx: Context<'info, RetireExpiry<'info>>,
+        expiry: i64,
+    ) -> Result<()> {
+        RetireExpiry::handle(ctx, expiry)
+    }
+
     /// Opens a margin account; see [`OpenAccount::handle`].
     pub fn open_account<'info>(ctx: Context<'info, OpenAccount<'info>>, sub_id: u16) -> Result<()> {
         OpenAccount::handle(ctx, sub_id)

@@ -136,10 +136,19 @@ fn load_ledger<'info>(
     require_keys_eq!(*account.owner, crate::ID, EstuaryError::LedgerAccountOwner);
     let ledger = AccountLoader::<MarketLedger>::try_from(account)
         .map_err(|_| error!(EstuaryError::LedgerAccountType))?;
+    check_ledger(&ledger, market)?;
+    Ok(ledger)
+}
+
+/// Checks that a ledger is a market's.
+///
+/// # Errors
+/// [`EstuaryError::LedgerOfAnotherMarket`].
+pub fn check_ledger(ledger: &AccountLoader<'_, MarketLedger>, market: &Pubkey) -> Result<()> {
     require_keys_eq!(
-        state::read(&ledger)?.market,
+        state::read(ledger)?.market,
         *market,
         EstuaryError::LedgerOfAnotherMarket
     );
-    Ok(ledger)
+    Ok(())
 }

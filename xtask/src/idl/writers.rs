@@ -13,6 +13,14 @@ const NOBODY: &[&str] = &[];
 /// All move positions between two accounts.
 const TRADES: &[&str] = &["block_trade", "liquidate", "transfer_positions"];
 
+/// All write entries of a market's expiries.
+const EXPIRIES: &[&str] = &[
+    "post_surface",
+    "record_settlement_price",
+    "finalize_settlement",
+    "retire_expiry",
+];
+
 /// Per struct, who writes its fields.
 const WRITERS: &[(&str, Writers)] = &[
     (
@@ -78,7 +86,8 @@ const WRITERS: &[(&str, Writers)] = &[
                     "grid",
                 ],
             ),
-            (&["post_surface"], &["expiry_count", "expiries"]),
+            (&["post_surface"], &["expiry_count"]),
+            (EXPIRIES, &["expiries"]),
             (&["list_series"], &["series_count"]),
             (NOBODY, &["reserved"]),
         ],
@@ -87,7 +96,7 @@ const WRITERS: &[(&str, Writers)] = &[
         "Expiry",
         &[
             (
-                &["post_surface"],
+                &["post_surface", "retire_expiry"],
                 &[
                     "time",
                     "atm_vol_ppb",
@@ -97,16 +106,38 @@ const WRITERS: &[(&str, Writers)] = &[
                     "posted_at",
                 ],
             ),
-            (NOBODY, &["average"]),
+            (
+                &[
+                    "record_settlement_price",
+                    "finalize_settlement",
+                    "retire_expiry",
+                ],
+                &["average"],
+            ),
             (NOBODY, &["reserved"]),
+        ],
+    ),
+    (
+        "SettlementAverage",
+        &[
+            (
+                &["record_settlement_price", "finalize_settlement"],
+                &["sum", "settlement_price", "covered"],
+            ),
+            (
+                &["record_settlement_price"],
+                &["last_price", "last_minute", "filled"],
+            ),
+            (NOBODY, &["padding"]),
         ],
     ),
     (
         "Series",
         &[
+            (&["list_series"], &["generation"]),
             (
-                &["list_series"],
-                &["generation", "kind", "expiry", "strike", "ln_strike_q40"],
+                &["list_series", "retire_expiry"],
+                &["kind", "expiry", "strike", "ln_strike_q40"],
             ),
             (NOBODY, &["padding", "reserved"]),
         ],
@@ -119,14 +150,15 @@ const WRITERS: &[(&str, Writers)] = &[
                 &["version", "bump", "market_index", "market"],
             ),
             (
-                TRADES,
                 &[
-                    "last_publish_time",
-                    "total_cost",
-                    "total_open_lots",
-                    "open_lots",
+                    "block_trade",
+                    "liquidate",
+                    "transfer_positions",
+                    "record_settlement_price",
                 ],
+                &["last_publish_time"],
             ),
+            (TRADES, &["total_cost", "total_open_lots", "open_lots"]),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),

@@ -64,6 +64,18 @@ impl MarketLedger {
         lots.ok_or_else(|| error!(EstuaryError::SlotUnknown))
     }
 
+    /// Refuses a slot that anybody has lots in.
+    ///
+    /// # Errors
+    /// [`EstuaryError::SeriesHasOpenLots`] with the slot and the lots of both sides.
+    pub fn check_unheld(&self, slot: u16) -> Result<()> {
+        let lots = self.lots(slot)?;
+        if lots != 0 {
+            return Err(error!(EstuaryError::SeriesHasOpenLots).with_values((slot, lots)));
+        }
+        Ok(())
+    }
+
     /// Open interest of a slot, lots: what its longs hold, and its shorts. Rounded up where one side of a settled series
     /// is left with more than the other.
     ///

@@ -2,6 +2,7 @@
 
 pub mod bank;
 pub mod clearinghouse;
+pub mod expiry;
 pub mod ledger;
 pub mod margin_account;
 pub mod market;
@@ -13,9 +14,10 @@ use crate::error::EstuaryError;
 use anchor_lang::{prelude::*, Discriminator, Owner, ZeroCopy};
 pub use bank::Bank;
 pub use clearinghouse::Clearinghouse;
+pub use expiry::Expiry;
 pub use ledger::MarketLedger;
 pub use margin_account::{Balance, MarginAccount, Position};
-pub use market::{Expiry, Market, MarketMut, MarketRef};
+pub use market::{Market, MarketMut, MarketRef};
 pub use market_set::MarketSet;
 pub use series::{Series, SeriesKind};
 pub use settlement_average::SettlementAverage;

@@ -141,3 +141,192 @@ fn minute_of(expiry: i64, publish_time: i64) -> Result<u32> {
         .and_then(|minute| u32::try_from(minute).ok())
         .ok_or_else(|| error!(EstuaryError::CounterOverflow))
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test that overflows fails"
+)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// An expiry that is no whole minute of the clock.
+    const EXPIRY: i64 = 1_760_000_007;
+    const START: i64 = EXPIRY - 1_800;
+
+    /// Records at seconds from the beginning of the window.
+    fn record(average: &mut SettlementAverage, second: i64, price: u64) -> Option<EstuaryError> {
+        error_of(average.record(EXPIRY, START + second, price))
+    }
+
+    fn error_of(result: Result<()>) -> Option<EstuaryError> {
+        match result {
+            Ok(()) => None,
+            Err(Error::AnchorError(error)) => EstuaryError::from_code(error.error_code_number),
+            Err(Error::ProgramError(_)) => panic!("an error of the program"),
+        }
+    }
+
+    /// The average over prices at seconds, recorded and made final.
+    fn settled(prices: &[(i64, u64)]) -> u64 {
+        let mut average = SettlementAverage::default();
+        for (second, price) in prices {
+            assert_eq!(record(&mut average, *second, *price), None, "at {second}");
+        }
+        average.finalize().unwrap();
+        average.settlement_price
+    }
+
+    fn minutes(range: core::ops::Range<i64>, price: u64) -> Vec<(i64, u64)> {
+        range.map(|minute| (minute * 60 + 11, price)).collect()
+    }
+
+    #[test]
+    fn a_full_window_is_averaged_and_rounded_down() {
+        let mut prices = minutes(0..29, 100);
+        prices.push((1_799, 129));
+        assert_eq!(settled(&prices), 100);
+        prices[29].1 = 130;
+        assert_eq!(settled(&prices), 101);
+    }
+
+    #[test]
+    fn the_first_update_of_a_minute_wins() {
+        let mut average = SettlementAverage::default();
+        assert_eq!(record(&mut average, 60, 100), None);
+        let before = average;
+        for (second, price) in [(60, 100), (61, 500), (119, 1), (59, 7), (0, 7)] {
+            let error = record(&mut average, second, price);
+            assert_eq!(error, Some(EstuaryError::SettlementMinuteRecorded));
+        }
+        assert_eq!(average, before);
+        assert_eq!(record(&mut average, 120, 100), None);
+        assert_eq!((average.filled, average.covered), (2, 2));
+    }
+
+    #[test]
+    fn gaps_take_the_price_before_them_and_a_late_start_counts_from_the_start() {
+        // Minutes 2 to 20 at 100, 21 to 27 carried, 28 at 200, 29 carried.
+        let mut prices = minutes(2..21, 100);
+        prices.extend(minutes(28..29, 200));
+        assert_eq!(settled(&prices), (26 * 100 + 2 * 200) / 28);
+        // From minute 10 on: twenty minutes are enough, and the ten before do not count.
+        assert_eq!(settled(&minutes(10..30, 7)), 7);
+    }
+
+    #[test]
+    fn the_window_goes_on_until_twenty_minutes_are_filled() {
+        let mut average = SettlementAverage::default();
+        for (second, price) in minutes(0..19, 100) {
+            assert_eq!(record(&mut average, second, price), None);
+        }
+        let too_few = error_of(average.finalize());
+        assert_eq!(too_few, Some(EstuaryError::SettlementMinutesTooFew));
+        // The feed is back after three hours: the empty minutes of the window count at 100, those after it not at all.
+        assert_eq!(record(&mut average, 10_800, 410), None);
+        assert_eq!((average.filled, average.covered), (20, 31));
+        average.finalize().unwrap();
+        assert_eq!(average.settlement_price, (30 * 100 + 410) / 31);
+        // A feed that was away for the whole window.
+        assert_eq!(settled(&minutes(100..120, 9)), 9);
+    }
+
+    #[test]
+    fn prices_outside_the_window_do_not_count() {
+        let mut average = SettlementAverage::default();
+        let early = Some(EstuaryError::SettlementWindowNotOpen);
+        assert_eq!(record(&mut average, -1, 5), early);
+        assert_eq!(error_of(average.record(EXPIRY, i64::MIN, 5)), early);
+        assert_eq!(average, SettlementAverage::default());
+        for (second, price) in minutes(0..20, 100) {
+            assert_eq!(record(&mut average, second, price), None);
+        }
+        let before = average;
+        for second in [1_800, 1_859, 100_000] {
+            assert_eq!(record(&mut average, second, 900), None);
+            assert_eq!(average, before);
+        }
+        average.finalize().unwrap();
+        assert_eq!(average.settlement_price, 100);
+    }
+
+    #[test]
+    fn a_final_price_is_final() {
+        let mut average = SettlementAverage::default();
+        for (second, price) in minutes(0..30, 100) {
+            assert_eq!(record(&mut average, second, price), None);
+        }
+        assert!(!average.is_final());
+        average.finalize().unwrap();
+        let before = average;
+        let refused = Some(EstuaryError::SettlementPriceFinal);
+        for second in [-1, 0, 1_799, 1_800, 90_000] {
+            assert_eq!(record(&mut average, second, 5), refused);
+        }
+        assert_eq!(error_of(average.finalize()), refused);
+        assert_eq!(average, before);
+    }
+
+    #[test]
+    fn the_largest_prices_and_times_do_not_overflow() {
+        assert_eq!(settled(&minutes(0..30, u64::MAX)), u64::MAX);
+        assert_eq!(settled(&minutes(0..20, 1)), 1);
+        let mut average = SettlementAverage::default();
+        let error = error_of(average.record(0, i64::MAX, 1));
+        assert_eq!(error, Some(EstuaryError::CounterOverflow));
+    }
+
+    /// The same by lists: every minute's first price, then the rules one after the other.
+    fn naive(updates: &[(i64, u64)]) -> Option<u64> {
+        let mut prices: Vec<Option<u64>> = Vec::new();
+        for (second, price) in updates.iter().filter(|(second, _)| *second >= 0) {
+            let minute = usize::try_from(second / 60).unwrap();
+            let filled = prices.iter().flatten().count();
+            if minute >= 30 && filled >= 20 {
+                break;
+            }
+            prices.resize(prices.len().max(minute + 1), None);
+            prices[minute].get_or_insert(*price);
+        }
+        let filled = prices.iter().flatten().count();
+        prices.resize(prices.len().max(30), None);
+        let mut covered = Vec::new();
+        let mut last = None;
+        for (minute, price) in prices.iter().enumerate() {
+            last = price.or(last);
+            covered.extend(if minute < 30 { last } else { *price });
+        }
+        let sum: u128 = covered.iter().map(|price| u128::from(*price)).sum();
+        (filled >= 20).then(|| (sum / covered.len() as u128) as u64)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn the_average_is_that_of_a_list(
+            start in -600i64..2_400,
+            steps in prop::collection::vec((0i64..180, 1u64..=u64::MAX), 1..90),
+        ) {
+            let mut second = start;
+            let mut updates = Vec::new();
+            for (step, price) in steps {
+                updates.push((second, price));
+                second += step;
+            }
+            let mut average = SettlementAverage::default();
+            for (second, price) in &updates {
+                let before = average;
+                let refused = record(&mut average, *second, *price).is_some();
+                prop_assert!(!refused || average == before);
+                prop_assert!(average.filled <= average.covered);
+            }
+            let expected = naive(&updates);
+            prop_assert_eq!(average.has_enough(), expected.is_some());
+            prop_assert_eq!(average.finalize().is_ok(), expected.is_some());
+            prop_assert_eq!(average.settlement_price, expected.unwrap_or(0));
+        }
+    }
+}

@@ -3,8 +3,10 @@
 use crate::{
     bridge,
     error::EstuaryError,
+    market_view::check_ledger,
     state::{
-        self, series::NO_EXPIRY, Clearinghouse, Market, MarketMut, Series, SeriesKind, StateAccount,
+        self, series::NO_EXPIRY, Clearinghouse, Market, MarketLedger, MarketMut, Series,
+        SeriesKind, StateAccount,
     },
 };
 use anchor_lang::prelude::*;
@@ -33,6 +35,8 @@ pub struct ListSeries<'info> {
     /// CHECK: [`MarketMut::load`] checks owner, type, length and version; the handler the clearinghouse.
     #[account(mut)]
     pub market: UncheckedAccount<'info>,
+    /// Its ledger, which knows what is held.
+    pub ledger: AccountLoader<'info, MarketLedger>,
 }
 
 impl SeriesArgs {
@@ -72,25 +76,28 @@ impl<'info> ListSeries<'info> {
         Ok(())
     }
 
-    /// Lists contracts in the next free slots, in the order given: all or none.
+    /// Lists contracts in the first free slots, in the order given: all or none. A slot that had a series before gets the
+    /// next generation.
     ///
     /// # Errors
     /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::NoSeriesGiven`], [`EstuaryError::SeriesListedAlready`],
     /// [`EstuaryError::SeriesTableFull`], [`EstuaryError::StrikeInvalid`], [`EstuaryError::ExpiryUnknown`],
-    /// [`EstuaryError::ExpiryPassed`].
+    /// [`EstuaryError::ExpiryPassed`], [`EstuaryError::SeriesHasOpenLots`].
     pub fn handle(ctx: Context<'info, Self>, series: Vec<SeriesArgs>) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(&series)?;
         let now = Clock::get()?.unix_timestamp;
         let mut market = MarketMut::load(accounts.market.as_ref())?;
+        check_ledger(&accounts.ledger, accounts.market.key)?;
         require_keys_eq!(
             market.header.clearinghouse,
             accounts.clearinghouse.key(),
             EstuaryError::AccountOfAnotherClearinghouse
         );
+        let ledger = state::read(&accounts.ledger)?;
         for args in &series {
             let record = args.record(&market.header, now)?;
-            market.list(record)?;
+            ledger.check_unheld(market.list(record)?)?;
         }
         market.header.invariant()
     }
