@@ -7,6 +7,7 @@ use estuary::instructions::{
     CreateMarketArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
 };
 use estuary::report::ReportPage;
+use estuary::state::MarketStatus;
 use estuary_client::instruction::{Party, PricedMarket, Trader as Addresses};
 use solana_signer::Signer;
 
@@ -85,6 +86,11 @@ pub fn finalize_settlement(house: &House, market: &Underlying, expiry: i64) -> I
 /// Frees an expiry and its series.
 pub fn retire_expiry(house: &House, market: &Underlying, expiry: i64) -> Instruction {
     house.addresses.retire_expiry(market.market, expiry)
+}
+
+/// Opens a market, restricts it to exits, or pauses it.
+pub fn set_market_status(house: &House, market: &Pubkey, status: MarketStatus) -> Instruction {
+    house.addresses.set_market_status(*market, status)
 }
 
 /// Opens a trader's account, which the owner pays for.

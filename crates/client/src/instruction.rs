@@ -8,6 +8,7 @@ use estuary::instructions::{
     CreateMarketArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
 };
 use estuary::report::ReportPage;
+use estuary::state::MarketStatus;
 use estuary::{accounts, instruction};
 
 use crate::address::{ledger, House};
@@ -223,6 +224,16 @@ impl House {
             ledger: ledger(&market),
         };
         build(accounts, instruction::RetireExpiry { expiry })
+    }
+
+    /// Opens a market, restricts it to exits, or pauses it.
+    pub fn set_market_status(&self, market: Pubkey, status: MarketStatus) -> Instruction {
+        let accounts = accounts::SetMarketStatus {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+        };
+        build(accounts, instruction::SetMarketStatus { status })
     }
 
     /// Opens a margin account that `payer` pays for.

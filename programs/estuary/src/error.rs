@@ -421,6 +421,14 @@ pub enum EstuaryError {
     /// A series of the expiry, or a slot to be reused, still has positions.
     #[msg("series: accounts still have positions in it")]
     SeriesHasOpenLots,
+
+    // Status of a market
+    /// The market is paused.
+    #[msg("market: it is paused, nothing is traded or transferred in it")]
+    MarketPaused,
+    /// The market allows exits only.
+    #[msg("market: positions in it can only be reduced")]
+    MarketReduceOnly,
 }
 
 impl EstuaryError {

@@ -44,6 +44,7 @@ use instructions::*;
 use report::ReportPage;
 #[cfg(target_os = "solana")]
 use solana_compiler_builtins as _;
+use state::MarketStatus;
 
 declare_id!("AS8nTG4WNmwBPZUPCkemNkG3FdTjrcxRciHHqCafhchn");
 
@@ -119,6 +120,14 @@ pub mod estuary {
         expiry: i64,
     ) -> Result<()> {
         RetireExpiry::handle(ctx, expiry)
+    }
+
+    /// Opens a market, restricts it to exits, or pauses it; see [`SetMarketStatus::handle`].
+    pub fn set_market_status<'info>(
+        ctx: Context<'info, SetMarketStatus<'info>>,
+        status: MarketStatus,
+    ) -> Result<()> {
+        SetMarketStatus::handle(ctx, status)
     }
 
     /// Opens a margin account; see [`OpenAccount::handle`].

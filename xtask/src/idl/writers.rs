@@ -89,7 +89,8 @@ const WRITERS: &[(&str, Writers)] = &[
             (&["post_surface"], &["expiry_count"]),
             (EXPIRIES, &["expiries"]),
             (&["list_series"], &["series_count"]),
-            (NOBODY, &["reserved"]),
+            (&["set_market_status"], &["status"]),
+            (NOBODY, &["status_padding", "reserved"]),
         ],
     ),
     (

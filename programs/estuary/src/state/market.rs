@@ -4,7 +4,7 @@
 //! [`MarketRef::MAX_GROWTH`] bytes an instruction and is valid at every size in between, which is why it has a loader
 //! of its own.
 
-use super::{check_version, Expiry, Series, StateAccount, MAX_EXPIRIES, MAX_SERIES};
+use super::{check_version, Expiry, MarketStatus, Series, StateAccount, MAX_EXPIRIES, MAX_SERIES};
 use crate::error::EstuaryError;
 use anchor_lang::{prelude::*, Discriminator};
 use core::mem::size_of;
@@ -116,8 +116,12 @@ pub struct Market {
     pub max_series_open_interest: u64,
     /// Most open interest of all series together, lots; 0 for no limit.
     pub max_market_open_interest: u64,
+    /// What trades may do: 0 all, 1 only reduce positions, 2 nothing; the codes of [`MarketStatus`].
+    pub status: u8,
+    /// Explicit padding, zero.
+    pub status_padding: [u8; 7],
     /// Room for later versions, zero.
-    pub reserved: [u8; 392],
+    pub reserved: [u8; 384],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);
@@ -149,6 +153,7 @@ impl StateAccount for Market {
             EstuaryError::MarketInvariant
         );
         require_gt!(self.lot_size, 0, EstuaryError::MarketInvariant);
+        MarketStatus::from_code(self.status)?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod margin_account;
 pub mod market;
 pub mod market_set;
+pub mod market_status;
 pub mod series;
 pub mod settlement_average;
 
@@ -19,6 +20,7 @@ pub use ledger::MarketLedger;
 pub use margin_account::{Balance, MarginAccount, Position};
 pub use market::{Market, MarketMut, MarketRef};
 pub use market_set::MarketSet;
+pub use market_status::MarketStatus;
 pub use series::{Series, SeriesKind};
 pub use settlement_average::SettlementAverage;
 use std::cell::{Ref, RefMut};

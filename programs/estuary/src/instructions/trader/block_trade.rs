@@ -41,12 +41,14 @@ impl<'info> BlockTrade<'info> {
 
     /// Trades all legs or none. Premium of options moves in cash at once; the cash flow of futures and perps goes to
     /// the cost of the positions. Limits on open interest bind what raises it: of a series, each leg; of a market, all
-    /// legs in it together. Each side must satisfy section 8 of the margin model after all legs.
+    /// legs in it together. The status of a market binds both sides of each leg in it. Each side must satisfy section 8
+    /// of the margin model after all legs.
     ///
     /// # Errors
     /// The groups "Trades" and "Health" of [`EstuaryError`], [`EstuaryError::SameMarginAccount`],
-    /// [`EstuaryError::NotTheOwner`], [`EstuaryError::DelegateExpired`], [`EstuaryError::BalanceNegative`] when premium exceeds cash, and those of the
-    /// market accounts and prices.
+    /// [`EstuaryError::NotTheOwner`], [`EstuaryError::DelegateExpired`], [`EstuaryError::MarketPaused`],
+    /// [`EstuaryError::MarketReduceOnly`], [`EstuaryError::BalanceNegative`] when premium exceeds cash, and those of
+    /// the market accounts and prices.
     pub fn handle(ctx: Context<'info, Self>, legs: Vec<TradeLeg>) -> Result<()> {
         let accounts = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
@@ -114,6 +116,7 @@ fn apply_leg(
     );
     for (account, (lots, cost)) in pair.iter_mut().zip([(effect.lots, effect.cost), opposite]) {
         let moved = account.apply_trade(leg.market, leg.slot, leg.generation, lots, cost)?;
+        view.market.header.check_status(&moved)?;
         ledger.move_lots(leg.slot, moved.before, moved.after)?;
         ledger.add_cost(cost)?;
     }

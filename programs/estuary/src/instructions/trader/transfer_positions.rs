@@ -52,8 +52,9 @@ impl<'info> TransferPositions<'info> {
     ///
     /// # Errors
     /// [`EstuaryError::SameMarginAccount`], [`EstuaryError::NotTheOwner`], [`EstuaryError::DestinationOfAnotherOwner`],
-    /// [`EstuaryError::TransferExceedsPosition`], the groups "Trades" and "Health" of [`EstuaryError`] as far as they
-    /// are not about prices of legs, and those of the market accounts and prices.
+    /// [`EstuaryError::TransferExceedsPosition`], [`EstuaryError::MarketPaused`], [`EstuaryError::MarketReduceOnly`],
+    /// the groups "Trades" and "Health" of [`EstuaryError`] as far as they are not about prices of legs, and those of
+    /// the market accounts and prices.
     pub fn handle(ctx: Context<'info, Self>, transfers: Vec<PositionTransfer>) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate()?;
@@ -115,6 +116,7 @@ fn apply(pair: &mut Pair<'_>, view: &MarketView<'_>, transfer: &PositionTransfer
     let mut ledger = state::write(&view.ledger)?;
     for (account, (lots, cost)) in pair.iter_mut().zip([given, (transfer.lots, cost)]) {
         let moved = account.apply_trade(market, slot, generation, lots, cost)?;
+        view.market.header.check_status(&moved)?;
         ledger.move_lots(slot, moved.before, moved.after)?;
         ledger.add_cost(cost)?;
     }
