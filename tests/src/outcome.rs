@@ -57,6 +57,30 @@ impl Outcome {
         self.refused_with(&system, ACCOUNT_ALREADY_IN_USE, "AccountAlreadyInUse");
     }
 
+    /// The program that failed first and its error, if the transaction failed.
+    ///
+    /// # Errors
+    /// With error and logs when it failed otherwise than by an error that a program returned.
+    pub fn refusal(self) -> Result<Option<(Pubkey, u32)>, String> {
+        let Err(failed) = self.0 else {
+            return Ok(None);
+        };
+        let logs = &failed.meta.logs;
+        let unnamed = || format!("{}\n{}", failed.err, logs.join("\n"));
+        let TransactionError::InstructionError(_, InstructionError::Custom(code)) = failed.err
+        else {
+            return Err(unnamed());
+        };
+        let program = logs
+            .iter()
+            .find(|line| line.contains(" failed: "))
+            .and_then(|line| line.split(' ').nth(1))
+            .and_then(|program| program.parse().ok());
+        program
+            .map(|program| Some((program, code)))
+            .ok_or_else(unnamed)
+    }
+
     /// The error of Estuary's own that refused, if one did. Nothing else may have gone wrong.
     #[track_caller]
     pub fn estuary_error(self) -> Option<u32> {

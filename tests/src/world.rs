@@ -62,6 +62,21 @@ impl World {
         world
     }
 
+    /// A world of its own that begins as this one is.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            svm: self.svm.clone(),
+            payer: self.payer.insecure_clone(),
+            keys: self.keys,
+            gifts: self.gifts.clone(),
+            forged: self.forged.clone(),
+            publish_times: self.publish_times.clone(),
+            settlement_prices: self.settlement_prices.clone(),
+            generations: self.generations.clone(),
+        }
+    }
+
     // Sending
 
     /// Runs one instruction; see [`World::send_all`].

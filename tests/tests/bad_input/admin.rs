@@ -1,0 +1,213 @@
+//! What the authority founds: a clearinghouse, its bank, its markets.
+
+use crate::row::{Expect, Input, Row, AMOUNTS, PRICES, SERIES};
+use crate::stage::{Good, Stage};
+use estuary::instruction;
+use estuary::instructions::CreateMarketArgs;
+use estuary_tests::{ix, token, ErrorCode as A, EstuaryError as E, Pubkey, Signer};
+use Input::*;
+
+/// All of them.
+pub fn rows() -> Vec<Row> {
+    vec![create_clearinghouse(), add_bank(), create_market()]
+}
+
+fn create_clearinghouse() -> Row {
+    let good = |stage: &mut Stage| {
+        let create = ix::create_clearinghouse(&stage.planned);
+        Good::admin(&stage.planned, create)
+    };
+    Row::new("create_clearinghouse", good)
+        .signers(&["authority"])
+        .owned(&["settlement_mint"])
+        .case(WrongOwner, A::InvalidProgramId, |case| {
+            case.elsewhere("system_program")
+        })
+        .none(
+            &[ForeignClearinghouse],
+            "it names none besides the one it creates",
+        )
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.elsewhere("clearinghouse")
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.args(instruction::CreateClearinghouse { id: 1 });
+        })
+        .case(WrongMint, E::SettlementMintDecimals, |case| {
+            let mint = case.stage.world.place(token::mint(9));
+            case.replace("settlement_mint", mint);
+        })
+        .case(WrongMint, A::AccountNotInitialized, |case| {
+            case.elsewhere("settlement_mint")
+        })
+        .case(DuplicateAccounts, Expect::Exists, |case| {
+            let id = case.stage.house.id;
+            case.args(instruction::CreateClearinghouse { id });
+            let there = case.stage.house.clearinghouse;
+            case.replace("clearinghouse", there);
+        })
+        .case(ReorderedAccounts, A::AccountNotInitialized, |case| {
+            case.swap("clearinghouse", "settlement_mint");
+        })
+        .none(AMOUNTS, "it takes no amount")
+        .fixed_accounts()
+        .no_market()
+}
+
+fn add_bank() -> Row {
+    let good = |stage: &mut Stage| Good::admin(&stage.unbanked, ix::add_bank(&stage.unbanked));
+    Row::new("add_bank", good)
+        .signers(&["authority"])
+        .case(MissingSigner, E::NotTheAuthority, |case| {
+            case.signed_by_stranger("authority")
+        })
+        .owned(&["clearinghouse", "mint"])
+        .case(WrongOwner, A::InvalidProgramId, |case| {
+            case.elsewhere("token_program")
+        })
+        .case(ForeignClearinghouse, A::ConstraintSeeds, |case| {
+            let other = case.stage.house.clearinghouse;
+            case.replace("clearinghouse", other);
+        })
+        .case(ForeignClearinghouse, E::NotTheAuthority, |case| {
+            let house = &mut case.stage.unbanked;
+            house.addresses.authority = case.stage.house.authority.pubkey();
+            case.instruction = ix::add_bank(&case.stage.unbanked);
+            let authority = case.stage.house.authority.insecure_clone();
+            case.also_signed_by(authority);
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.elsewhere("bank")
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.elsewhere("vault")
+        })
+        .case(WrongMint, E::MintIsNotSettlementToken, |case| {
+            let house = &mut case.stage.unbanked;
+            house.use_mint(case.stage.other_mint);
+            case.instruction = ix::add_bank(&case.stage.unbanked);
+        })
+        .case(WrongMint, A::ConstraintSeeds, |case| {
+            let mint = case.stage.other_mint;
+            case.replace("mint", mint);
+        })
+        .case(DuplicateAccounts, Expect::Exists, |case| {
+            case.instruction = ix::add_bank(&case.stage.house);
+            let authority = case.stage.house.authority.insecure_clone();
+            case.also_signed_by(authority);
+        })
+        .case(DuplicateAccounts, A::ConstraintSeeds, |case| {
+            case.put("vault", "bank")
+        })
+        .case(ReorderedAccounts, A::ConstraintSeeds, |case| {
+            case.swap("bank", "vault")
+        })
+        .none(AMOUNTS, "it takes no amount")
+        .fixed_accounts()
+        .no_market()
+}
+
+fn create_market() -> Row {
+    fn args(change: fn(&mut CreateMarketArgs)) -> impl Fn(&mut crate::case::Case<'_>) {
+        move |case| {
+            let mut args = case.stage.third_market();
+            change(&mut args);
+            case.instruction = ix::create_market(&case.stage.house, &args);
+        }
+    }
+    let good = |stage: &mut Stage| {
+        let create = ix::create_market(&stage.house, &stage.third_market());
+        Good::admin(&stage.house, create)
+    };
+    Row::new("create_market", good)
+        .signers(&["authority"])
+        .case(MissingSigner, E::NotTheAuthority, |case| {
+            case.signed_by_stranger("authority")
+        })
+        .owned(&["clearinghouse"])
+        .case(ForeignClearinghouse, A::ConstraintSeeds, |case| {
+            case.foreign("clearinghouse")
+        })
+        .case(ForeignClearinghouse, E::NotTheAuthority, |case| {
+            let args = case.stage.third_market();
+            let house = &mut case.stage.other;
+            house.addresses.authority = case.stage.house.authority.pubkey();
+            case.instruction = ix::create_market(house, &args);
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.elsewhere("market")
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.elsewhere("ledger")
+        })
+        .none(&[WrongMint], "it uses no token")
+        .none(PRICES, "it uses no price")
+        .case(
+            WrongOwner,
+            E::PriceProgramUnsupported,
+            args(|args| args.price_program = Pubkey::default()),
+        )
+        .case(
+            ZeroAmount,
+            E::LotSizeInvalid,
+            args(|args| args.lot_size = 0),
+        )
+        .case(
+            ZeroAmount,
+            E::MaxPriceAgeInvalid,
+            args(|args| args.max_price_age_seconds = 0),
+        )
+        .case(
+            ZeroAmount,
+            E::MaxConfidenceInvalid,
+            args(|args| args.max_confidence_ppm = 0),
+        )
+        .case(
+            ZeroAmount,
+            E::BandSpotInvalid,
+            args(|args| args.band_spot_ppm = 0),
+        )
+        .case(
+            ZeroAmount,
+            E::LiquidationDeltaInvalid,
+            args(|args| args.liquidation_delta_ppm = 0),
+        )
+        .case(
+            OverflowingAmount,
+            E::LotSizeInvalid,
+            args(|args| args.lot_size = u64::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::MaxPriceAgeInvalid,
+            args(|args| args.max_price_age_seconds = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::BandVegaInvalid,
+            args(|args| args.band_vega_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::PriceExponentInvalid,
+            args(|args| args.price_exponent = i8::MIN),
+        )
+        .case(
+            OverflowingAmount,
+            E::VolUpInvalid,
+            args(|args| args.parameters.vol_up_ppm = u32::MAX),
+        )
+        .none(SERIES, "a market is created without series")
+        .case(DuplicateAccounts, Expect::Exists, |case| {
+            let args = case.stage.markets[0].args.clone();
+            case.instruction = ix::create_market(&case.stage.house, &args);
+        })
+        .case(DuplicateAccounts, A::ConstraintSeeds, |case| {
+            case.put("ledger", "market")
+        })
+        .case(ReorderedAccounts, A::ConstraintSeeds, |case| {
+            case.swap("market", "ledger")
+        })
+        .fixed_accounts()
+        .none(&[PausedMarket], "a new market is active")
+}

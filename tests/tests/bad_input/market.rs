@@ -1,0 +1,224 @@
+//! What the authority does with a market.
+
+use crate::case::Case;
+use crate::row::{Input, Row, PRICES, SERIES};
+use crate::stage::{Good, Stage};
+use estuary::instruction;
+use estuary::instructions::{SeriesArgs, SurfaceSlice};
+use estuary::state::series::NO_EXPIRY;
+use estuary::state::MarketStatus;
+use estuary::state::SeriesKind::{self, Call, Future, Perp};
+use estuary_tests::setup::{flat_slice, usual_series, BTC_PRICE, DAY, VOL_PPB};
+use estuary_tests::{ix, ErrorCode as A, EstuaryError as E};
+use Input::*;
+
+/// All of them.
+pub fn rows() -> Vec<Row> {
+    vec![
+        extend_market(),
+        list_series(),
+        post_surface(),
+        set_market_status(),
+    ]
+}
+
+/// What instructions about one market have in common.
+fn one_market(row: Row) -> Row {
+    row.signers(&["authority"])
+        .case(MissingSigner, E::NotTheAuthority, |case| {
+            case.signed_by_stranger("authority")
+        })
+        .owned(&["clearinghouse"])
+        .case(WrongOwner, E::MarketAccountOwner, |case| {
+            case.disown("market")
+        })
+        .case(ForeignClearinghouse, E::NotTheAuthority, |case| {
+            case.foreign("clearinghouse")
+        })
+        .case(
+            ForeignClearinghouse,
+            E::AccountOfAnotherClearinghouse,
+            |case| {
+                case.foreign("market");
+                if case.has("ledger") {
+                    case.foreign("ledger");
+                }
+            },
+        )
+        .case(WrongAddress, E::MarketAccountType, |case| {
+            let ledger = case.stage.markets[0].ledger;
+            case.replace("market", ledger);
+        })
+        .none(&[WrongMint], "it uses no token")
+        .none(PRICES, "it uses no price")
+        .case(DuplicateAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.put("clearinghouse", "market")
+        })
+        .case(DuplicateAccounts, E::MarketAccountType, |case| {
+            case.put("market", "clearinghouse")
+        })
+        .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.swap("clearinghouse", "market")
+        })
+        .fixed_accounts()
+}
+
+fn extend_market() -> Row {
+    let good = |stage: &mut Stage| {
+        let market = stage.markets[0].market;
+        Good::admin(&stage.house, ix::extend_market(&stage.house, &market, 100))
+    };
+    one_market(Row::new("extend_market", good))
+        .case(WrongOwner, A::InvalidProgramId, |case| {
+            case.elsewhere("system_program")
+        })
+        .harmless(ZeroAmount, |case| {
+            case.args(instruction::ExtendMarket { target_capacity: 0 })
+        })
+        .case(OverflowingAmount, E::CapacityInvalid, |case| {
+            case.args(instruction::ExtendMarket {
+                target_capacity: u16::MAX,
+            });
+        })
+        .none(SERIES, "it names no series")
+        .harmless(PausedMarket, |case| case.pause())
+}
+
+fn list_series() -> Row {
+    fn listing(kind: SeriesKind, expiry: u8, strike: u64) -> impl Fn(&mut Case<'_>) {
+        move |case| {
+            let series = vec![SeriesArgs {
+                kind,
+                expiry,
+                strike,
+            }];
+            case.args(instruction::ListSeries { series });
+        }
+    }
+    let good = |stage: &mut Stage| {
+        let series = [SeriesArgs {
+            kind: Call,
+            expiry: 1,
+            strike: 12_345_600_000_000,
+        }];
+        let list = ix::list_series(&stage.house, &stage.markets[0].market, &series);
+        Good::admin(&stage.house, list)
+    };
+    one_market(Row::new("list_series", good))
+        .owned(&["ledger"])
+        .case(ForeignClearinghouse, E::LedgerOfAnotherMarket, |case| {
+            case.foreign("ledger")
+        })
+        .case(WrongAddress, E::LedgerOfAnotherMarket, |case| {
+            let ledger = case.stage.markets[1].ledger;
+            case.replace("ledger", ledger);
+        })
+        .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.swap("market", "ledger")
+        })
+        .case(ZeroAmount, E::NoSeriesGiven, |case| {
+            case.args(instruction::ListSeries { series: vec![] })
+        })
+        .case(ZeroAmount, E::StrikeInvalid, listing(Call, 1, 0))
+        .case(
+            OverflowingAmount,
+            E::StrikeInvalid,
+            listing(Future, 1, u64::MAX),
+        )
+        .case(UnknownSeries, E::ExpiryUnknown, listing(Future, 9, 0))
+        .case(
+            UnknownSeries,
+            E::ExpiryUnknown,
+            listing(Future, NO_EXPIRY, 0),
+        )
+        .case(UnknownSeries, E::ExpiryUnknown, listing(Perp, 0, 0))
+        .case(MaturedSeries, E::ExpiryPassed, listing(Call, 3, 1))
+        .case(DuplicateAccounts, E::SeriesListedAlready, |case| {
+            let series = usual_series(BTC_PRICE)[..1].to_vec();
+            case.args(instruction::ListSeries { series });
+        })
+        .harmless(PausedMarket, |case| case.pause())
+}
+
+fn post_surface() -> Row {
+    fn posting(change: fn(&mut SurfaceSlice, &Stage)) -> impl Fn(&mut Case<'_>) {
+        move |case| {
+            let mut slice = flat_slice(case.stage.world.now() + DAY, VOL_PPB);
+            change(&mut slice, case.stage);
+            case.args(instruction::PostSurface {
+                slices: vec![slice],
+            });
+        }
+    }
+    let good = |stage: &mut Stage| {
+        let slices = [flat_slice(stage.world.now() + DAY, VOL_PPB)];
+        let post = ix::post_surface(&stage.house, &stage.markets[0].market, &slices);
+        Good::admin(&stage.house, post)
+    };
+    one_market(Row::new("post_surface", good))
+        .case(ZeroAmount, E::NoSlicesGiven, |case| {
+            case.args(instruction::PostSurface { slices: vec![] })
+        })
+        .case(
+            ZeroAmount,
+            E::AtmVolInvalid,
+            posting(|slice, _| slice.atm_vol_ppb = 0),
+        )
+        .case(
+            OverflowingAmount,
+            E::AtmVolInvalid,
+            posting(|slice, _| slice.atm_vol_ppb = u64::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::RhoInvalid,
+            posting(|slice, _| slice.rho_ppb = i64::MIN),
+        )
+        .case(
+            OverflowingAmount,
+            E::PhiInvalid,
+            posting(|slice, _| slice.phi_ppb = u64::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::BasisRateInvalid,
+            posting(|slice, _| slice.basis_rate_ppb = i64::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::ExpiryTooFar,
+            posting(|slice, _| slice.time = i64::MAX),
+        )
+        .none(
+            &[UnknownSeries],
+            "an expiry the market does not have is added",
+        )
+        .case(
+            MaturedSeries,
+            E::ExpiryPassed,
+            posting(|slice, stage| slice.time = stage.matured_time),
+        )
+        .case(DuplicateAccounts, E::SlicesOutOfOrder, |case| {
+            let slices = vec![flat_slice(case.stage.world.now() + DAY, VOL_PPB); 2];
+            case.args(instruction::PostSurface { slices });
+        })
+        .harmless(PausedMarket, |case| case.pause())
+}
+
+fn set_market_status() -> Row {
+    let good = |stage: &mut Stage| {
+        let market = stage.markets[0].market;
+        Good::admin(
+            &stage.house,
+            ix::set_market_status(&stage.house, &market, MarketStatus::ReduceOnly),
+        )
+    };
+    one_market(Row::new("set_market_status", good))
+        .none(&[ZeroAmount], "it takes no amount")
+        .case(OverflowingAmount, A::InstructionDidNotDeserialize, |case| {
+            let last = case.instruction.data.last_mut();
+            *last.expect("a status") = 3;
+        })
+        .none(SERIES, "it names no series")
+        .harmless(PausedMarket, |case| case.pause())
+}

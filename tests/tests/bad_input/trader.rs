@@ -1,0 +1,291 @@
+//! What concerns one account: its opening and closing, its money, its report.
+
+use crate::row::{Expect, Input, Row, AMOUNTS};
+use crate::stage::{Good, Stage};
+use estuary::instruction;
+use estuary::report::ReportPage;
+use estuary::state::MarginAccount;
+use estuary_tests::setup::{DAY, USD};
+use estuary_tests::{ix, token, ErrorCode as A, EstuaryError as E, Pubkey, Signer, TokenError};
+use Input::*;
+
+/// All of them.
+pub fn rows() -> Vec<Row> {
+    vec![
+        open_account(),
+        set_delegate(),
+        close_account(),
+        deposit(),
+        withdraw(),
+        margin_report(),
+    ]
+}
+
+/// Puts a slot that is not listed into the first position of a margin account's bytes.
+pub fn unlisted_position(data: &mut [u8]) {
+    let account: &mut MarginAccount = bytemuck::from_bytes_mut(&mut data[8..]);
+    let last = usize::from(account.position_count) - 1;
+    account.positions[last].slot = 900;
+}
+
+fn open_account() -> Row {
+    let good = |stage: &mut Stage| {
+        let open = ix::open_account(&stage.house, &stage.newcomer);
+        Good::signed(open, &[&stage.newcomer])
+    };
+    Row::new("open_account", good)
+        .case(MissingSigner, A::AccountNotSigner, |case| case.unsign_at(0))
+        .case(MissingSigner, A::AccountNotSigner, |case| case.unsign_at(1))
+        .case(MissingSigner, A::ConstraintSeeds, |case| {
+            let other = case.stage.maker.owner.insecure_clone();
+            case.signed_by("owner", &other);
+        })
+        .owned(&["clearinghouse"])
+        .case(WrongOwner, A::InvalidProgramId, |case| {
+            case.elsewhere("system_program")
+        })
+        .case(ForeignClearinghouse, A::ConstraintSeeds, |case| {
+            case.foreign("clearinghouse")
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.elsewhere("margin_account")
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.args(instruction::OpenAccount { sub_id: u16::MAX });
+        })
+        .none(&[WrongMint], "it uses no token")
+        .none(AMOUNTS, "it takes no amount")
+        .case(DuplicateAccounts, Expect::Exists, |case| {
+            case.instruction = ix::open_account(&case.stage.house, &case.stage.taker);
+            let owner = case.stage.taker.owner.insecure_clone();
+            case.also_signed_by(owner);
+        })
+        .case(ReorderedAccounts, A::AccountOwnedByWrongProgram, |case| {
+            case.swap("margin_account", "clearinghouse");
+        })
+        .fixed_accounts()
+        .no_market()
+}
+
+fn set_delegate() -> Row {
+    fn args(delegate: Option<Pubkey>, after: i64) -> impl Fn(&mut crate::case::Case<'_>) {
+        move |case| {
+            let delegate = delegate.unwrap_or(case.stage.maker.owner.pubkey());
+            let expiry = case.stage.world.now().saturating_add(after);
+            case.args(instruction::SetDelegate { delegate, expiry });
+        }
+    }
+    let good = |stage: &mut Stage| {
+        let delegate = stage.maker.owner.pubkey();
+        let expiry = stage.world.now() + DAY;
+        let set = ix::set_delegate(&stage.house, &stage.taker, delegate, expiry);
+        Good::signed(set, &[&stage.taker])
+    };
+    own_account(Row::new("set_delegate", good))
+        .case(MissingSigner, E::DelegateIsOwner, |case| {
+            let delegate = case.stage.taker.owner.pubkey();
+            let expiry = case.stage.world.now() + DAY;
+            case.args(instruction::SetDelegate { delegate, expiry });
+        })
+        .case(ZeroAmount, E::DelegateExpiryInvalid, args(None, 0))
+        .case(
+            ZeroAmount,
+            E::DelegateExpiryInvalid,
+            args(Some(Pubkey::default()), DAY),
+        )
+        .harmless(OverflowingAmount, args(None, i64::MAX))
+        .case(
+            OverflowingAmount,
+            E::DelegateExpiryInvalid,
+            args(None, i64::MIN),
+        )
+        .no_market()
+}
+
+fn close_account() -> Row {
+    let good = |stage: &mut Stage| {
+        let close = ix::close_account(&stage.house, &stage.empty);
+        Good::signed(close, &[&stage.empty])
+    };
+    own_account(Row::new("close_account", good))
+        .none(AMOUNTS, "it takes no amount")
+        .case(DuplicateAccounts, E::AccountHasBalance, |case| {
+            case.instruction = ix::close_account(&case.stage.house, &case.stage.second);
+            let owner = case.stage.second.owner.insecure_clone();
+            case.also_signed_by(owner);
+        })
+        .no_market()
+}
+
+/// What instructions of an owner about the owner's account alone have in common.
+fn own_account(row: Row) -> Row {
+    row.signers(&["owner"])
+        .case(MissingSigner, E::NotTheOwner, |case| {
+            case.signed_by_stranger("owner")
+        })
+        .owned(&["clearinghouse", "margin_account"])
+        .local(&["clearinghouse", "margin_account"])
+        .case(WrongAddress, E::NotTheOwner, |case| {
+            let other = case.stage.weak.account;
+            case.replace("margin_account", other);
+        })
+        .none(&[WrongMint], "it uses no token")
+        .case(DuplicateAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.put("margin_account", "clearinghouse");
+        })
+        .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.swap("clearinghouse", "margin_account");
+        })
+        .fixed_accounts()
+}
+
+/// What a deposit and a withdrawal have in common; `outside` is the token account that is not the vault.
+fn money(row: Row, outside: &'static str) -> Row {
+    row.owned(&[
+        "clearinghouse",
+        "margin_account",
+        "bank",
+        "mint",
+        "vault",
+        outside,
+    ])
+    .case(WrongOwner, A::InvalidProgramId, |case| {
+        case.elsewhere("token_program")
+    })
+    .local(&["clearinghouse", "margin_account", "bank"])
+    .case(ForeignClearinghouse, E::VaultOfAnotherBank, |case| {
+        case.foreign("vault")
+    })
+    .case(WrongAddress, E::VaultOfAnotherBank, move |case| {
+        let mint = case.stage.house.mint;
+        let bank = case.stage.house.bank;
+        let vault = case
+            .stage
+            .world
+            .place(token::token_account(mint, bank, USD));
+        case.replace("vault", vault);
+    })
+    .case(WrongMint, E::TokenAccountMint, |case| {
+        let mint = case.stage.other_mint;
+        case.replace("mint", mint);
+    })
+    .case(WrongMint, E::TokenAccountMint, move |case| {
+        let (mint, owner) = (case.stage.other_mint, case.stage.taker.owner.pubkey());
+        let tokens = case
+            .stage
+            .world
+            .place(token::token_account(mint, owner, USD));
+        case.replace(outside, tokens);
+    })
+    .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
+        case.swap("margin_account", "bank");
+    })
+}
+
+fn deposit() -> Row {
+    let good = |stage: &mut Stage| {
+        let deposit = ix::deposit(&stage.house, &stage.taker, 5 * USD);
+        Good::signed(deposit, &[&stage.taker])
+    };
+    money(Row::new("deposit", good), "source")
+        .signers(&["depositor"])
+        .case(MissingSigner, TokenError::OwnerMismatch, |case| {
+            case.signed_by_stranger("depositor")
+        })
+        .case(ZeroAmount, E::AmountZero, |case| {
+            case.args(instruction::Deposit { amount: 0 })
+        })
+        .case(OverflowingAmount, E::AmountOverflow, |case| {
+            case.args(instruction::Deposit { amount: u64::MAX });
+        })
+        .case(OverflowingAmount, E::AmountOverflow, |case| {
+            case.args(instruction::Deposit {
+                amount: i64::MAX as u64,
+            });
+        })
+        .case(OverflowingAmount, TokenError::InsufficientFunds, |case| {
+            case.args(instruction::Deposit { amount: 1 << 60 });
+        })
+        .case(DuplicateAccounts, TokenError::OwnerMismatch, |case| {
+            case.put("source", "vault")
+        })
+        .case(DuplicateAccounts, E::VaultOfAnotherBank, |case| {
+            case.put("vault", "source")
+        })
+        .fixed_accounts()
+        .no_market()
+}
+
+fn withdraw() -> Row {
+    let good = |stage: &mut Stage| {
+        let withdraw = ix::withdraw(&stage.house, &stage.taker, 5 * USD, &stage.all());
+        Good::signed(withdraw, &[&stage.taker])
+    };
+    money(Row::new("withdraw", good), "destination")
+        .signers(&["owner"])
+        .case(MissingSigner, E::NotTheOwner, |case| {
+            case.signed_by_stranger("owner")
+        })
+        .case(WrongAddress, E::NotTheOwner, |case| {
+            let other = case.stage.weak.account;
+            case.replace("margin_account", other);
+        })
+        .case(ZeroAmount, E::AmountZero, |case| {
+            case.args(instruction::Withdraw { amount: 0 })
+        })
+        .case(OverflowingAmount, E::AmountOverflow, |case| {
+            case.args(instruction::Withdraw { amount: u64::MAX });
+        })
+        .case(OverflowingAmount, E::BalanceNegative, |case| {
+            case.args(instruction::Withdraw {
+                amount: i64::MAX as u64,
+            });
+        })
+        .case(DuplicateAccounts, E::DestinationIsVault, |case| {
+            case.put("destination", "vault")
+        })
+        .case(UnknownSeries, E::SlotUnknown, |case| {
+            case.forge("margin_account", unlisted_position)
+        })
+        .none(
+            &[MaturedSeries],
+            "it names no series, and what an account holds does not stop it",
+        )
+        .markets()
+        .harmless(PausedMarket, |case| case.pause())
+}
+
+fn margin_report() -> Row {
+    let good = |stage: &mut Stage| {
+        let page = ReportPage::Summary;
+        let report = ix::margin_report(&stage.house, &stage.taker, page, &stage.all());
+        Good::signed(report, &[])
+    };
+    Row::new("margin_report", good)
+        .none(&[MissingSigner], "anyone may look")
+        .owned(&["clearinghouse", "margin_account"])
+        .local(&["clearinghouse", "margin_account"])
+        .case(WrongAddress, E::MarketAccountsLeftOver, |case| {
+            let other = case.stage.second.account;
+            case.replace("margin_account", other);
+        })
+        .none(&[WrongMint], "it uses no token")
+        .none(&[ZeroAmount], "its first page is number 0")
+        .case(OverflowingAmount, E::ReportPageUnknown, |case| {
+            case.args(instruction::MarginReport {
+                page: ReportPage::Positions(u16::MAX),
+            });
+        })
+        .case(UnknownSeries, E::SlotUnknown, |case| {
+            case.forge("margin_account", unlisted_position)
+        })
+        .none(
+            &[MaturedSeries],
+            "it names no series, and what an account holds does not stop it",
+        )
+        .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.swap("clearinghouse", "margin_account");
+        })
+        .markets()
+        .harmless(PausedMarket, |case| case.pause())
+}

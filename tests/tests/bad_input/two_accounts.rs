@@ -1,0 +1,326 @@
+//! What concerns two margin accounts: trades, transfers, liquidations.
+
+use crate::case::Case;
+use crate::row::{Input, Row};
+use crate::stage::{Good, Stage};
+use crate::trader::unlisted_position;
+use estuary::instruction;
+use estuary::instructions::{PositionTransfer, TradeLeg};
+use estuary::state::{MarketStatus, MAX_LEGS};
+use estuary_tests::setup::USD;
+use estuary_tests::{ix, ErrorCode as A, EstuaryError as E};
+use Input::*;
+
+/// All of them.
+pub fn rows() -> Vec<Row> {
+    vec![
+        transfer_cash(),
+        transfer_positions(),
+        block_trade(),
+        liquidate(),
+    ]
+}
+
+/// What all of them have in common; `sides` are the two accounts.
+fn pair(row: Row, [one, other]: [&'static str; 2]) -> Row {
+    row.owned(&["clearinghouse", one, other])
+        .local(&["clearinghouse", one, other])
+        .none(&[WrongMint], "it uses no token")
+        .case(DuplicateAccounts, E::SameMarginAccount, move |case| {
+            case.put(other, one)
+        })
+        .case(DuplicateAccounts, E::SameMarginAccount, move |case| {
+            case.put(one, other)
+        })
+        .case(
+            ReorderedAccounts,
+            A::AccountDiscriminatorMismatch,
+            move |case| {
+                case.swap("clearinghouse", other);
+            },
+        )
+        .markets()
+}
+
+/// What instructions of one owner have in common.
+fn own_pair(row: Row) -> Row {
+    pair(row, ["source", "destination"])
+        .signers(&["owner"])
+        .case(MissingSigner, E::NotTheOwner, |case| {
+            case.signed_by_stranger("owner")
+        })
+        .case(WrongAddress, E::NotTheOwner, |case| {
+            let other = case.stage.maker.account;
+            case.replace("source", other);
+        })
+        .case(WrongAddress, E::DestinationOfAnotherOwner, |case| {
+            let other = case.stage.maker.account;
+            case.replace("destination", other);
+        })
+}
+
+fn transfer_cash() -> Row {
+    let good = |stage: &mut Stage| {
+        let (from, to) = (&stage.taker, &stage.second);
+        let transfer = ix::transfer_cash(&stage.house, from, to, 5 * USD, &stage.all());
+        Good::signed(transfer, &[from])
+    };
+    own_pair(Row::new("transfer_cash", good))
+        .case(ZeroAmount, E::AmountZero, |case| {
+            case.args(instruction::TransferCash { amount: 0 })
+        })
+        .case(OverflowingAmount, E::AmountOverflow, |case| {
+            case.args(instruction::TransferCash { amount: u64::MAX });
+        })
+        .case(OverflowingAmount, E::BalanceNegative, |case| {
+            case.args(instruction::TransferCash {
+                amount: i64::MAX as u64,
+            });
+        })
+        .case(UnknownSeries, E::SlotUnknown, |case| {
+            case.forge("source", unlisted_position)
+        })
+        .none(
+            &[MaturedSeries],
+            "it names no series, and what an account holds does not stop it",
+        )
+        .harmless(PausedMarket, |case| case.pause())
+}
+
+/// Changes the only transfer.
+fn moving(change: fn(&mut PositionTransfer, &Stage)) -> impl Fn(&mut Case<'_>) {
+    move |case| {
+        let mut transfer = case.stage.moved(1);
+        change(&mut transfer, case.stage);
+        let transfers = vec![transfer];
+        case.args(instruction::TransferPositions { transfers });
+    }
+}
+
+fn transfer_positions() -> Row {
+    let good = |stage: &mut Stage| {
+        let (from, to) = (&stage.taker, &stage.second);
+        let moved = [stage.moved(1)];
+        let transfer = ix::transfer_positions(&stage.house, from, to, &moved, &stage.all());
+        Good::signed(transfer, &[from])
+    };
+    own_pair(Row::new("transfer_positions", good))
+        .case(ZeroAmount, E::LotsZero, moving(|one, _| one.lots = 0))
+        .case(ZeroAmount, E::NoLegs, |case| {
+            case.args(instruction::TransferPositions { transfers: vec![] });
+        })
+        .case(
+            OverflowingAmount,
+            E::TransferExceedsPosition,
+            moving(|one, _| one.lots = i64::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::TransferExceedsPosition,
+            moving(|one, _| one.lots = i64::MIN),
+        )
+        .case(
+            OverflowingAmount,
+            E::TransferExceedsPosition,
+            moving(|one, _| one.lots = -1),
+        )
+        .case(OverflowingAmount, E::TooManyLegs, |case| {
+            let transfers = (0..=MAX_LEGS as u16).map(|slot| PositionTransfer {
+                slot,
+                ..case.stage.moved(1)
+            });
+            let transfers = transfers.collect();
+            case.args(instruction::TransferPositions { transfers });
+        })
+        .case(
+            UnknownSeries,
+            E::SlotUnknown,
+            moving(|one, _| one.slot = 900),
+        )
+        .case(
+            UnknownSeries,
+            E::SlotUnknown,
+            moving(|one, _| one.slot = u16::MAX),
+        )
+        .case(
+            UnknownSeries,
+            E::SeriesGenerationMismatch,
+            moving(|one, _| one.generation += 1),
+        )
+        .case(
+            UnknownSeries,
+            E::MarketAccountMissing,
+            moving(|one, _| one.market = 40),
+        )
+        .case(
+            UnknownSeries,
+            E::MarketUnknown,
+            moving(|one, _| one.market = u16::MAX),
+        )
+        .case(
+            MaturedSeries,
+            E::TransferExceedsPosition,
+            moving(|one, stage| one.slot = stage.matured_slot),
+        )
+        .case(DuplicateAccounts, E::LegDuplicated, |case| {
+            let transfers = vec![case.stage.moved(1); 2];
+            case.args(instruction::TransferPositions { transfers });
+        })
+        .case(WrongOwner, E::LedgerNotWritable, |case| {
+            case.read_only("ledger0")
+        })
+        .case(PausedMarket, E::MarketPaused, |case| case.pause())
+        .case(PausedMarket, E::MarketReduceOnly, |case| {
+            case.set_status(MarketStatus::ReduceOnly)
+        })
+}
+
+/// Changes the first leg.
+fn trading(change: fn(&mut TradeLeg, &Stage)) -> impl Fn(&mut Case<'_>) {
+    move |case| {
+        let mut legs = case.stage.legs(1);
+        change(&mut legs[0], case.stage);
+        case.args(instruction::BlockTrade { legs });
+    }
+}
+
+fn block_trade() -> Row {
+    let good = |stage: &mut Stage| {
+        let (taker, maker) = (&stage.taker, &stage.maker);
+        let trade = ix::block_trade(&stage.house, taker, maker, &stage.legs(1), &stage.all());
+        Good::signed(trade, &[taker, maker])
+    };
+    pair(
+        Row::new("block_trade", good),
+        ["taker_account", "maker_account"],
+    )
+    .signers(&["taker", "maker"])
+    .case(MissingSigner, E::NotTheOwner, |case| {
+        case.signed_by_stranger("taker")
+    })
+    .case(MissingSigner, E::NotTheOwner, |case| {
+        case.signed_by_stranger("maker")
+    })
+    .case(WrongAddress, E::NotTheOwner, |case| {
+        let other = case.stage.weak.account;
+        case.replace("taker_account", other);
+    })
+    .case(WrongAddress, E::NotTheOwner, |case| {
+        let other = case.stage.weak.account;
+        case.replace("maker_account", other);
+    })
+    .case(ReorderedAccounts, E::NotTheOwner, |case| {
+        case.swap("taker_account", "maker_account")
+    })
+    .case(ZeroAmount, E::LotsZero, trading(|leg, _| leg.lots = 0))
+    .case(ZeroAmount, E::LegPriceZero, trading(|leg, _| leg.price = 0))
+    .case(ZeroAmount, E::NoLegs, |case| {
+        case.args(instruction::BlockTrade { legs: vec![] })
+    })
+    .case(
+        OverflowingAmount,
+        E::LotsOverflow,
+        trading(|leg, _| leg.lots = 1 << 32),
+    )
+    .case(
+        OverflowingAmount,
+        E::LotsOverflow,
+        trading(|leg, _| leg.lots = i64::MIN),
+    )
+    .case(
+        OverflowingAmount,
+        E::LegPriceOutsideBand,
+        trading(|leg, _| leg.price = u64::MAX),
+    )
+    .case(OverflowingAmount, E::TooManyLegs, |case| {
+        let legs = (0..=MAX_LEGS as u16).map(|slot| TradeLeg {
+            slot,
+            ..case.stage.legs(1)[0]
+        });
+        let legs = legs.collect();
+        case.args(instruction::BlockTrade { legs });
+    })
+    .case(
+        UnknownSeries,
+        E::SlotUnknown,
+        trading(|leg, _| leg.slot = 900),
+    )
+    .case(
+        UnknownSeries,
+        E::SlotUnknown,
+        trading(|leg, _| leg.slot = u16::MAX),
+    )
+    .case(
+        UnknownSeries,
+        E::SeriesGenerationMismatch,
+        trading(|leg, _| leg.generation += 1),
+    )
+    .case(
+        UnknownSeries,
+        E::MarketAccountMissing,
+        trading(|leg, _| leg.market = 40),
+    )
+    .case(
+        UnknownSeries,
+        E::MarketUnknown,
+        trading(|leg, _| leg.market = u16::MAX),
+    )
+    .case(
+        MaturedSeries,
+        E::SeriesExpired,
+        trading(|leg, stage| leg.slot = stage.matured_slot),
+    )
+    .case(DuplicateAccounts, E::LegDuplicated, |case| {
+        let legs = vec![case.stage.legs(1)[0]; 2];
+        case.args(instruction::BlockTrade { legs });
+    })
+    .case(WrongOwner, E::LedgerNotWritable, |case| {
+        case.read_only("ledger1")
+    })
+    .case(PausedMarket, E::MarketPaused, |case| case.pause())
+    .case(PausedMarket, E::MarketReduceOnly, |case| {
+        case.set_status(MarketStatus::ReduceOnly)
+    })
+}
+
+fn liquidate() -> Row {
+    let good = |stage: &mut Stage| {
+        let (liquidator, weak) = (&stage.liquidator, &stage.weak);
+        let liquidate = ix::liquidate(&stage.house, liquidator, weak, &stage.all());
+        Good::signed(liquidate, &[liquidator])
+    };
+    pair(
+        Row::new("liquidate", good),
+        ["liquidator_account", "liquidated_account"],
+    )
+    .signers(&["liquidator"])
+    .case(MissingSigner, E::NotTheOwner, |case| {
+        case.signed_by_stranger("liquidator")
+    })
+    .case(WrongAddress, E::NotTheOwner, |case| {
+        let other = case.stage.maker.account;
+        case.replace("liquidator_account", other);
+    })
+    .case(WrongAddress, E::NotLiquidatable, |case| {
+        let other = case.stage.taker.account;
+        case.replace("liquidated_account", other);
+    })
+    .case(ReorderedAccounts, E::NotTheOwner, |case| {
+        case.swap("liquidator_account", "liquidated_account");
+    })
+    .none(
+        &[ZeroAmount, OverflowingAmount],
+        "it takes no amount: the program finds the size",
+    )
+    .case(UnknownSeries, E::SlotUnknown, |case| {
+        case.forge("liquidated_account", unlisted_position)
+    })
+    .none(
+        &[MaturedSeries],
+        "it names no series, and what an account holds does not stop it",
+    )
+    .case(WrongOwner, E::LedgerNotWritable, |case| {
+        case.read_only("ledger0")
+    })
+    .harmless(PausedMarket, |case| case.pause())
+}
