@@ -6,7 +6,7 @@ use estuary::state::market::split_market;
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::{
     Bank, Clearinghouse, Expiry, MarginAccount, Market, MarketLedger, Position, Series,
-    StateAccount,
+    StateAccount, Unsettled,
 };
 use solana_account::{AccountSharedData, ReadableAccount};
 use std::collections::{HashMap, HashSet};
@@ -166,22 +166,39 @@ impl Books {
         }
     }
 
-    /// Cash over accounts = deposits = vault.
+    /// Cash over accounts, and in the settlement token the pools of all markets = deposits; with insurance = vault.
     fn check_bank(&self, bank: &Bank, vault_amount: u64, gifts: Option<u64>) {
-        let owed: i128 = self
+        let balances: i128 = self
             .accounts_of(&bank.clearinghouse)
             .map(|account| i128::from(account.balance(bank.index)))
             .sum();
+        let held: i128 = if bank.index == 0 {
+            self.ledgers_of(&bank.clearinghouse)
+                .map(|ledger| i128::from(ledger.claims.cash))
+                .sum()
+        } else {
+            0
+        };
         assert_eq!(
-            owed,
+            balances + held,
             bank.deposits.into(),
-            "balances against the bank's deposits"
+            "balances and pools against the bank's deposits"
         );
         let vault = vault_amount - gifts.unwrap_or(0);
         assert_eq!(
-            vault, bank.deposits,
-            "the vault against the bank's deposits"
+            vault,
+            bank.deposits + bank.insurance,
+            "the vault against the bank's deposits and insurance"
         );
+    }
+
+    fn ledgers_of<'a>(
+        &'a self,
+        clearinghouse: &'a Pubkey,
+    ) -> impl Iterator<Item = &'a MarketLedger> {
+        self.ledgers.values().filter(move |ledger| {
+            self.markets[&ledger.market].header.clearinghouse == *clearinghouse
+        })
     }
 
     fn accounts_of<'a>(
@@ -267,7 +284,48 @@ impl Books {
             ledger.total_open_lots.into(),
             "open lots of the market"
         );
-        assert_eq!(cost, 0, "cost over all positions of the market");
-        assert_eq!(ledger.total_cost, 0, "cost the ledger has counted");
+        let carry: i128 = self
+            .unsettled_in(market)
+            .map(|unsettled| i128::from(unsettled.carry))
+            .sum();
+        assert_eq!(
+            cost + carry,
+            ledger.total_cost.into(),
+            "cost and carry over all accounts of the market"
+        );
+        self.check_claims(ledger, market);
+    }
+
+    fn unsettled_in<'a>(&'a self, market: &'a MarketCopy) -> impl Iterator<Item = &'a Unsettled> {
+        self.accounts_of(&market.header.clearinghouse)
+            .flat_map(|account| &account.unsettled)
+            .filter(|unsettled| unsettled.is_used() && unsettled.market == market.header.index)
+    }
+
+    /// Per round Σ claims = face; the pool's cash = what rounds received and waits, less what was collected.
+    fn check_claims(&self, ledger: &MarketLedger, market: &MarketCopy) {
+        let pool = &ledger.claims;
+        let mut faces = vec![0u128; pool.rounds.len()];
+        let mut cash = i128::from(pool.unallocated);
+        for claim in self.unsettled_in(market).flat_map(|one| &one.claims) {
+            let place = pool
+                .rounds
+                .iter()
+                .position(|round| round.face > 0 && round.id == claim.round);
+            cash -= i128::from(claim.collected);
+            match place {
+                Some(place) => faces[place] += u128::from(claim.face),
+                None => cash += i128::from(claim.face),
+            }
+        }
+        for (round, face) in pool.rounds.iter().zip(faces) {
+            assert_eq!(u128::from(round.face), face, "claims of round {}", round.id);
+            cash += i128::from(round.received);
+        }
+        assert_eq!(cash, pool.cash.into(), "the pool's cash");
+        let marked = self
+            .accounts_of(&market.header.clearinghouse)
+            .filter(|account| account.marked >> market.header.index & 1 == 1);
+        assert_eq!(marked.count(), pool.unresolved as usize, "marked accounts");
     }
 }

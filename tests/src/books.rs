@@ -60,7 +60,8 @@ impl World {
         self.overwrite(&market.ledger, &ledger);
     }
 
-    /// Moves `amount` of unsettled profit from one account to another, into positions that both have in a perp or future.
+    /// Moves `amount` of unsettled profit from one account to another, into their positions in a perp or future, or into
+    /// their carry where they have none.
     pub fn shift(
         &mut self,
         to: &Trader,
@@ -88,6 +89,11 @@ impl World {
     /// # Panics
     /// When its price is not one the program would accept.
     pub fn loaded(&self, market: &Underlying) -> LoadedMarket {
+        self.loaded_for(market, true)
+    }
+
+    /// A market as a client sees it, its price only where it is asked for.
+    fn loaded_for(&self, market: &Underlying, priced: bool) -> LoadedMarket {
         let [data, ledger] = [&market.market, &market.ledger].map(|key| self.raw(key).data);
         let price = self.raw(&market.price_account);
         let fetched = FetchedMarket {
@@ -99,19 +105,22 @@ impl World {
                 data: &price.data,
             },
         };
-        LoadedMarket::load(&fetched, self.now()).expect("a market with a good price")
+        LoadedMarket::load(&fetched, priced, self.now()).expect("a market with a good price")
     }
 
-    /// An account as a client sees it; `markets` are those it has positions in.
+    /// An account as a client sees it; `markets` are those its equity depends on.
     pub fn snapshot(&self, trader: &Trader, markets: &[&Underlying]) -> Snapshot {
+        let account = self.account(trader);
+        let priced = account.priced_markets().expect("markets");
+        let load = |market: &&Underlying| self.loaded_for(market, priced.contains(market.index));
         Snapshot {
-            account: Box::new(self.account(trader)),
-            markets: markets.iter().map(|market| self.loaded(market)).collect(),
+            markets: markets.iter().map(load).collect(),
+            account: Box::new(account),
             now: self.now(),
         }
     }
 
-    /// The margin of an account by the client; `markets` are those it has positions in.
+    /// The margin of an account by the client; `markets` are those its equity depends on.
     pub fn report(&self, trader: &Trader, markets: &[&Underlying]) -> MarginReport {
         self.snapshot(trader, markets)
             .assess()

@@ -212,3 +212,36 @@ pub fn liquidate(
         .addresses
         .liquidate(&liquidator, &liquidated, &priced(markets), &written)
 }
+
+/// Settles an account in one market; `with_bank` gives the settlement token's bank along.
+pub fn settle(
+    house: &House,
+    trader: &Trader,
+    market: &Underlying,
+    variation: bool,
+    with_bank: bool,
+) -> Instruction {
+    let [market_accounts] = priced(&[market])[..] else {
+        unreachable!("one market");
+    };
+    house.addresses.settle(
+        &trader.party(),
+        (market.index, &market_accounts),
+        variation,
+        with_bank,
+    )
+}
+
+/// Marks an account that is below zero, or takes the mark away; `markets` are those its equity depends on.
+pub fn mark_account(house: &House, trader: &Trader, markets: &[&Underlying]) -> Instruction {
+    let markets = priced(markets);
+    house.addresses.mark_account(&trader.party(), &markets)
+}
+
+/// Pays from a trader's tokens into the insurance fund.
+pub fn fund_insurance(house: &House, funder: &Trader, amount: u64) -> Instruction {
+    let addresses = funder.addresses();
+    house
+        .addresses
+        .fund_insurance(addresses.owner, addresses.tokens, amount)
+}

@@ -77,6 +77,15 @@ pub struct Trader {
     pub tokens: Pubkey,
 }
 
+impl Clone for Trader {
+    fn clone(&self) -> Self {
+        Self {
+            owner: self.owner.insecure_clone(),
+            ..*self
+        }
+    }
+}
+
 /// A price as a mantissa at [`EXPONENT`].
 pub fn mantissa(dollars: f64) -> u64 {
     (dollars * 1e8).round() as u64

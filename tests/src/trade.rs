@@ -48,7 +48,19 @@ impl World {
         mark(&engine, &data, instrument.expect("an instrument")).expect("a mark")
     }
 
-    /// Those of all markets that the accounts have open positions in or the legs name.
+    /// Those of all markets that the account's equity depends on, none if it owes nothing: what a withdrawal names.
+    pub fn needed_to_pay_out<'a>(
+        &self,
+        trader: &Trader,
+        all: &'a [Underlying],
+    ) -> Vec<&'a Underlying> {
+        if self.account(trader).owes_nothing() {
+            return Vec::new();
+        }
+        self.needed(&[trader], &[], all)
+    }
+
+    /// Those of all markets that the accounts' equity depends on or the legs name.
     pub fn needed<'a>(
         &self,
         traders: &[&Trader],
@@ -78,6 +90,18 @@ impl World {
         let markets = self.needed(&[taker, maker], legs, all);
         let trade = ix::block_trade(house, taker, maker, legs, &markets);
         self.send(trade, &[&taker.owner, &maker.owner])
+    }
+
+    /// Sends a settlement of one account in one market, with the settlement token's bank.
+    pub fn settle(
+        &mut self,
+        house: &House,
+        trader: &Trader,
+        market: &Underlying,
+        variation: bool,
+    ) -> Outcome {
+        let settle = ix::settle(house, trader, market, variation, true);
+        self.send(settle, &[])
     }
 
     /// Sends a liquidation.

@@ -65,7 +65,7 @@ fn the_cash_flow_of_futures_and_perps_goes_to_their_cost() {
 }
 
 #[test]
-fn closing_frees_an_option_and_keeps_what_a_perp_still_owes() {
+fn closing_frees_the_slots_and_carries_what_a_perp_still_owes() {
     let mut pit = pit();
     let [perp, put] = [PERP, (Put, 0, 90)].map(|series| pit.btc_leg(series, 10));
     pit.trade(&[perp, put]).ok();
@@ -74,11 +74,11 @@ fn closing_frees_an_option_and_keeps_what_a_perp_still_owes() {
     pit.world.set_price(&pit.markets[0].clone(), 101_000.0);
     let [perp, put] = [PERP, (Put, 0, 90)].map(|series| pit.btc_leg(series, -10));
     pit.trade(&[perp, put]).ok();
-    for (trader, cost) in [(&pit.taker, 10_000_000), (&pit.maker, -10_000_000)] {
-        let [rest] = positions(&pit, trader)[..] else {
-            panic!("the perp's rest");
-        };
-        assert_eq!((rest.slot, rest.lots, rest.cost), (perp.slot, 0, cost));
+    for (trader, carry) in [(&pit.taker, 10_000_000), (&pit.maker, -10_000_000)] {
+        assert!(positions(&pit, trader).is_empty());
+        let account = pit.world.account(trader);
+        let rest = account.unsettled_in(perp.market).expect("the perp's rest");
+        assert_eq!(rest.carry, carry);
     }
     // Closed at the price it was opened at, nothing is left.
     let mut flat = Pit::new(RICH, RICH);

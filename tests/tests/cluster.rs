@@ -3,6 +3,7 @@
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::instructions::TradeLeg;
+use estuary::state::claims::CLAIM_WINDOW;
 use estuary::state::MarginAccount;
 use estuary_client::address;
 use estuary_tests::audit::{self, Books};
@@ -285,16 +286,27 @@ fn from_deposit_over_trade_and_liquidation_to_withdrawal() {
     assert_eq!(lots(&mut cluster, short), -left);
     cluster.refused(liquidate(), &[&short.owner], EstuaryError::NotLiquidatable);
 
-    // What is left is closed at mark; the cash of the loser stays until it can be settled.
+    // What is left is closed at mark; the cash of the loser stays until it has paid.
     cluster.ok(&[trade(-left, 95_000.0)], &both);
-    // Nothing open is left, so no market is asked for.
-    let leave = |trader, amount| ix::withdraw(house, trader, amount, &[]);
-    cluster.ok(&[leave(short, 100_000 * USD)], &[&short.owner]);
+    // The winner owes nothing, so no market is asked for.
+    let leave = ix::withdraw(house, short, 100_000 * USD, &[]);
+    cluster.ok(&[leave], &[&short.owner]);
     assert_eq!(cluster.cash(short), 0);
-    let all = leave(long, 97_000 * USD);
-    cluster.refused(all, &[&long.owner], EstuaryError::SeniorNegative);
-    cluster.ok(&[leave(long, 60_000 * USD)], &[&long.owner]);
+    cluster.refused(
+        withdraw(long, 97_000 * USD),
+        &[&long.owner],
+        EstuaryError::SeniorNegative,
+    );
+    cluster.ok(&[withdraw(long, 60_000 * USD)], &[&long.owner]);
     assert_eq!(cluster.cash(long), 37_000 * USD as i64);
+    // The gain is claimed and the loss paid; nothing is left between them.
+    let settle = |trader| ix::settle(house, trader, btc, false, true);
+    cluster.ok(&[settle(short), settle(long)], &[]);
+    cluster.set_time(START + 30 + 2 * CLAIM_WINDOW);
+    cluster.ok(&[settle(short)], &[]);
+    let sum = cluster.cash(short) + cluster.cash(long);
+    assert_eq!(sum, 37_000 * USD as i64);
+    assert!(cluster.cash(short) > 30_000 * USD as i64);
 }
 
 #[test]

@@ -23,34 +23,50 @@ fn round_trip() -> Pit {
 }
 
 #[test]
-fn a_closed_position_needs_no_price_and_keeps_its_loss() {
+fn a_carried_loss_needs_no_price_and_counts() {
     let mut pit = round_trip();
     let [btc, sol] = pit.markets.clone();
     let closed = pit.world.account(&pit.taker);
-    let loss: i64 = closed
-        .open_positions()
-        .iter()
-        .filter(|position| position.lots == 0)
-        .map(|position| position.cost)
-        .sum();
+    let loss = closed.unsettled_in(sol.index).expect("a loss").carry;
     assert!(loss < 0, "{loss}");
-    let report = pit.world.report(&pit.taker, &[&btc]);
+    let report = pit.world.report(&pit.taker, &[&btc, &sol]);
     assert_eq!(report.equity.0, RICH as i64 + loss);
     assert_eq!(report.senior.0, report.equity.0);
 
     let withdraw =
         |pit: &Pit, amount, markets: &[_]| ix::withdraw(&pit.house, &pit.taker, amount, markets);
     let free = report.health_initial().expect("health").0.unsigned_abs();
-    let needless = withdraw(&pit, free, &[&btc, &sol]);
+    let missing = withdraw(&pit, free, &[&btc]);
     pit.world
-        .send(needless, &[&pit.taker.owner])
-        .refused(E::MarketAccountsLeftOver);
-    let beyond = withdraw(&pit, free + 1, &[&btc]);
+        .send(missing, &[&pit.taker.owner])
+        .refused(E::MarketAccountMissing);
+    let beyond = withdraw(&pit, free + 1, &[&btc, &sol]);
     pit.world
         .send(beyond, &[&pit.taker.owner])
         .refused(E::BelowInitialMargin);
-    let all = withdraw(&pit, free, &[&btc]);
+    let all = withdraw(&pit, free, &[&btc, &sol]);
     pit.world.send(all, &[&pit.taker.owner]).ok();
+}
+
+#[test]
+fn an_account_that_owes_nothing_needs_no_market_to_leave() {
+    let mut pit = round_trip();
+    let leg = pit.btc_leg(PERP, -100);
+    pit.trade(&[leg]).ok();
+    let sol = pit.markets[1].clone();
+    // The other side of the round trip has a gain in SOL: not needed to take its cash out, and not payable as cash.
+    let maker = pit.world.account(&pit.maker);
+    assert!(maker.unsettled_in(sol.index).expect("a gain").carry > 0);
+    let beyond = ix::withdraw(&pit.house, &pit.maker, RICH + 1, &[]);
+    pit.world
+        .send(beyond, &[&pit.maker.owner])
+        .refused(E::BalanceNegative);
+    let needless = ix::withdraw(&pit.house, &pit.maker, RICH, &[&sol]);
+    pit.world
+        .send(needless, &[&pit.maker.owner])
+        .refused(E::MarketAccountsLeftOver);
+    let all = ix::withdraw(&pit.house, &pit.maker, RICH, &[]);
+    pit.world.send(all, &[&pit.maker.owner]).ok();
 }
 
 #[test]
@@ -58,15 +74,16 @@ fn a_trade_elsewhere_counts_the_closed_loss_on_both_sides_of_the_check() {
     let mut pit = round_trip();
     let leg = pit.btc_leg(PERP, -100);
     pit.trade(&[leg]).ok();
-    // Nothing open is left: the account leaves with its cash less the loss, and no market.
-    let report = pit.world.report(&pit.taker, &[]);
+    // Nothing open is left: the account leaves with its cash less the loss, by the stale market's ledger alone.
+    let sol = pit.markets[1].clone();
+    let report = pit.world.report(&pit.taker, &[&sol]);
     assert_eq!(report.initial_margin.0, 0);
     let free = report.senior.0.unsigned_abs();
-    let beyond = ix::withdraw(&pit.house, &pit.taker, free + 1, &[]);
+    let beyond = ix::withdraw(&pit.house, &pit.taker, free + 1, &[&sol]);
     pit.world
         .send(beyond, &[&pit.taker.owner])
         .refused(E::SeniorNegative);
-    let all = ix::withdraw(&pit.house, &pit.taker, free, &[]);
+    let all = ix::withdraw(&pit.house, &pit.taker, free, &[&sol]);
     pit.world.send(all, &[&pit.taker.owner]).ok();
 }
 

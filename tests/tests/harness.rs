@@ -23,7 +23,7 @@ fn after_adding_one(pit: &mut Pit, key: Pubkey, offset: usize) {
 }
 
 #[test]
-#[should_panic(expected = "balances against the bank's deposits")]
+#[should_panic(expected = "balances and pools against the bank's deposits")]
 fn cash_out_of_nothing_is_noticed() {
     let mut pit = pit();
     let account = pit.taker.account;
@@ -56,7 +56,7 @@ fn lots_without_a_counterparty_are_noticed() {
 }
 
 #[test]
-#[should_panic(expected = "cost over all positions")]
+#[should_panic(expected = "cost and carry over all accounts")]
 fn cost_without_a_counterpart_is_noticed() {
     let mut pit = pit();
     let account = pit.taker.account;

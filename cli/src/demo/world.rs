@@ -324,7 +324,7 @@ impl World {
                     data: self.svm.data(&underlying.price_account)?,
                 },
             };
-            markets.push(LoadedMarket::load(&fetched, self.now)?);
+            markets.push(LoadedMarket::load(&fetched, true, self.now)?);
         }
         Ok(View::new(markets, self.now))
     }

@@ -412,4 +412,52 @@ impl House {
         instruction.accounts.extend(remaining);
         instruction
     }
+
+    /// Settles an account in the market with an index; anyone may send it. `with_bank` gives the settlement token's bank
+    /// along, which only an account left with a debt and nothing else needs.
+    pub fn settle(
+        &self,
+        account: &Party,
+        (market, accounts): (u16, &PricedMarket),
+        variation: bool,
+        with_bank: bool,
+    ) -> Instruction {
+        let settle = accounts::Settle {
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&account.owner, account.sub_id),
+            bank: with_bank.then_some(self.bank),
+        };
+        let data = instruction::Settle { market, variation };
+        let mut instruction = build(settle, data);
+        let remaining = market_accounts(core::slice::from_ref(accounts), Ledgers::Write);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
+
+    /// Marks an account that is below zero, or takes the mark away; anyone may send it. `markets` are those its equity
+    /// depends on or that have it marked, ascending.
+    pub fn mark_account(&self, account: &Party, markets: &[PricedMarket]) -> Instruction {
+        let accounts = accounts::MarkAccount {
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&account.owner, account.sub_id),
+        };
+        let mut instruction = build(accounts, instruction::MarkAccount {});
+        let remaining = market_accounts(markets, Ledgers::Write);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
+
+    /// Pays into the insurance fund from a token account of `funder`, who signs.
+    pub fn fund_insurance(&self, funder: Pubkey, source: Pubkey, amount: u64) -> Instruction {
+        let accounts = accounts::FundInsurance {
+            funder,
+            clearinghouse: self.clearinghouse,
+            bank: self.bank,
+            mint: self.mint,
+            vault: self.vault,
+            source,
+            token_program: token::ID,
+        };
+        build(accounts, instruction::FundInsurance { amount })
+    }
 }

@@ -6,7 +6,7 @@ use estuary::{
     bridge::{self, MarketData},
     oracle::{self, CheckedPrice, PriceLimits},
     report::{MarketReportView, PositionsView, SummaryView},
-    state::{MarginAccount, MarketLedger},
+    state::{MarginAccount, MarketLedger, Round},
 };
 use estuary_risk::margin::MarginReport;
 
@@ -37,8 +37,10 @@ pub struct FetchedMarket<'a> {
 pub struct LoadedMarket {
     /// The market.
     pub account: MarketAccount,
-    /// Its price.
-    pub price: CheckedPrice,
+    /// Its rounds of claims that a loss has lowered.
+    pub lowered_rounds: Vec<Round>,
+    /// Its price, where the account's margin depends on it.
+    pub price: Option<CheckedPrice>,
 }
 
 /// One margin account and its markets at one time.
@@ -53,18 +55,24 @@ pub struct Snapshot {
 }
 
 impl LoadedMarket {
-    /// Decodes a market and checks its price as the program would at `now`.
+    /// Decodes a market and, if it is needed, checks its price as the program would at `now`.
     ///
     /// # Errors
     /// Those of the program's loader of market accounts.
-    pub fn load(fetched: &FetchedMarket<'_>, now: i64) -> Result<Self, Error> {
+    pub fn load(fetched: &FetchedMarket<'_>, priced: bool, now: i64) -> Result<Self, Error> {
         let account = MarketAccount::decode(fetched.market)?;
         let ledger: Box<MarketLedger> = Box::new(decode(fetched.ledger)?);
-        let limits = PriceLimits::of(&account.header, ledger.last_publish_time, now);
-        let price = &fetched.price;
-        let price = oracle::read(&price.address, &price.owner, price.data, &account.header)?;
+        let price = if priced {
+            let limits = PriceLimits::of(&account.header, ledger.last_publish_time, now);
+            let price = &fetched.price;
+            let price = oracle::read(&price.address, &price.owner, price.data, &account.header)?;
+            Some(price.check(&limits)?)
+        } else {
+            None
+        };
         Ok(Self {
-            price: price.check(&limits)?,
+            lowered_rounds: ledger.claims.lowered_rounds(),
+            price,
             account,
         })
     }
@@ -75,25 +83,26 @@ impl LoadedMarket {
         MarketData {
             header: &self.account.header,
             table: &self.account.table,
+            lowered_rounds: &self.lowered_rounds,
             price: self.price,
         }
     }
 }
 
 impl Snapshot {
-    /// Decodes an account and the markets it has positions in; further markets are left out.
+    /// Decodes an account and the markets its equity depends on; further markets are left out.
     ///
     /// # Errors
     /// Those of decoding, and of the program's loader of market accounts. A missing market is one of the engine's
     /// callers to notice: see [`Snapshot::missing_markets`].
     pub fn new(account: &[u8], markets: &[FetchedMarket<'_>], now: i64) -> Result<Self, Error> {
         let account: Box<MarginAccount> = Box::new(decode(account)?);
-        let needed = account.markets()?;
+        let (needed, priced) = (account.markets()?, account.priced_markets()?);
         let mut loaded = Vec::with_capacity(markets.len());
         for market in markets {
             let index = MarketAccount::decode(market.market)?.header.index;
             if needed.contains(index) {
-                loaded.push(LoadedMarket::load(market, now)?);
+                loaded.push(LoadedMarket::load(market, priced.contains(index), now)?);
             }
         }
         loaded.sort_unstable_by_key(|market| market.account.header.index);
@@ -104,7 +113,7 @@ impl Snapshot {
         })
     }
 
-    /// Markets the account has open positions in that were not given; without them a report would be wrong.
+    /// Markets the account's equity depends on that were not given; without them a report would be wrong.
     ///
     /// # Errors
     /// [`estuary::EstuaryError::MarketUnknown`] for a position with an index no market can have.

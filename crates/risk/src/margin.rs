@@ -36,7 +36,8 @@ pub struct AccountTotals {
 pub struct MarginReport {
     /// What supports positions: everything at mark.
     pub equity: Money,
-    /// What may leave: unrealised gains do not count, unrealised losses do.
+    /// What may leave: neither a net gain of the options nor one of the unsettled profit and loss counts, also not
+    /// against a loss of the other; losses do.
     pub senior: Money,
     /// Needed to increase risk.
     pub initial_margin: Money,
@@ -76,7 +77,9 @@ impl AccountTotals {
             .min(initial_margin);
         Ok(MarginReport {
             equity: owned.plus(contracts)?,
-            senior: owned.plus(contracts.min(Money(0)))?,
+            senior: owned
+                .plus(self.option_value.min(Money(0)))?
+                .plus(self.unsettled.min(Money(0)))?,
             initial_margin,
             maintenance_margin,
         })
@@ -220,14 +223,29 @@ mod tests {
         };
         let report = totals.report().unwrap();
         assert_eq!(report.equity, Money(1_200));
-        assert_eq!(report.senior, Money(1_000), "a net gain does not count");
+        assert_eq!(
+            report.senior,
+            Money(900),
+            "the options' gain does not count"
+        );
         assert_eq!(report.initial_margin, Money(201), "G/20, rounded up");
         assert_eq!(report.maintenance_margin, Money(161), "G/25, rounded up");
         let losing = AccountTotals {
             unsettled: Money(-400),
             ..totals
         };
-        assert_eq!(losing.report().unwrap().senior, Money(900));
+        assert_eq!(losing.report().unwrap().senior, Money(600));
+        let short = AccountTotals {
+            option_value: Money(-300),
+            unsettled: Money(500),
+            ..totals
+        };
+        let senior = short.report().unwrap().senior;
+        assert_eq!(
+            senior,
+            Money(700),
+            "an unsettled gain does not pay for short options"
+        );
     }
 
     #[test]

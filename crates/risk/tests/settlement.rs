@@ -2,7 +2,10 @@
 //! their parity.
 
 #![allow(clippy::arithmetic_side_effects, reason = "a test may panic")]
-#![allow(clippy::integer_division, reason = "exact quotients are compared on purpose")]
+#![allow(
+    clippy::integer_division,
+    reason = "exact quotients are compared on purpose"
+)]
 
 use estuary_risk::market::OptionKind;
 use estuary_risk::settlement::{payoff, value_of_lots, value_per_lot_down};

@@ -429,6 +429,26 @@ pub enum EstuaryError {
     /// The market allows exits only.
     #[msg("market: positions in it can only be reduced")]
     MarketReduceOnly,
+
+    // Settlement
+    /// A market still owes the account, or it owes the market.
+    #[msg("account: a market's profit or loss is still to be settled")]
+    AccountHasUnsettled,
+    /// There is nothing to settle in this market: no gain, no loss that can be paid, nothing to collect.
+    #[msg("settlement: nothing to do for this account in this market now")]
+    NothingToSettle,
+    /// The account is not below zero, or is marked in all its markets already.
+    #[msg("mark: the account's equity and mark agree already")]
+    NothingToMark,
+    /// A loss nobody is left to pay has to be recognised, and the insurance fund's bank is not among the accounts.
+    #[msg("insurance: the settlement token's bank is needed to recognise the loss")]
+    InsuranceBankMissing,
+    /// The bank given is not the settlement token's.
+    #[msg("insurance: the bank is not the settlement token's")]
+    NotTheSettlementBank,
+    /// The instruction meets a market whose price it did not ask for.
+    #[msg("price: the market's price was not loaded")]
+    PriceMissing,
 }
 
 impl EstuaryError {

@@ -191,6 +191,28 @@ pub mod estuary {
         Liquidate::handle(ctx)
     }
 
+    /// Settles one account in one market; see [`Settle::handle`].
+    pub fn settle<'info>(
+        ctx: Context<'info, Settle<'info>>,
+        market: u16,
+        variation: bool,
+    ) -> Result<()> {
+        Settle::handle(ctx, market, variation)
+    }
+
+    /// Marks an account that is below zero, or takes the mark away; see [`MarkAccount::handle`].
+    pub fn mark_account<'info>(ctx: Context<'info, MarkAccount<'info>>) -> Result<()> {
+        MarkAccount::handle(ctx)
+    }
+
+    /// Pays into the insurance fund; see [`FundInsurance::handle`].
+    pub fn fund_insurance<'info>(
+        ctx: Context<'info, FundInsurance<'info>>,
+        amount: u64,
+    ) -> Result<()> {
+        FundInsurance::handle(ctx, amount)
+    }
+
     /// Withdraws tokens; see [`Withdraw::handle`].
     pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
         Withdraw::handle(ctx, amount)

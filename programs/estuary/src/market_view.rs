@@ -7,48 +7,97 @@ use crate::{
     bridge::MarketData,
     error::EstuaryError,
     oracle::{self, CheckedPrice, PriceLimits},
-    state::{self, MarketLedger, MarketRef, MarketSet},
+    state::{self, MarginAccount, MarketLedger, MarketRef, MarketSet, Round},
 };
 use anchor_lang::prelude::*;
 
 /// Accounts of one market in the list.
 const ACCOUNTS_PER_MARKET: usize = 3;
 
-/// One market as an instruction sees it: borrowed for reading, with a checked price.
+/// One market as an instruction sees it: borrowed for reading, with a checked price where one is needed.
 pub struct MarketView<'info> {
     /// The market.
     pub market: MarketRef<'info>,
     /// Its ledger, checked and not borrowed.
     pub ledger: AccountLoader<'info, MarketLedger>,
-    /// The price of the underlying.
-    pub price: CheckedPrice,
+    /// The ledger's rounds of claims that a loss had lowered when the instruction began; the others are worth their face.
+    pub lowered_rounds: Vec<Round>,
+    /// The price of the underlying, where the instruction needs it.
+    pub price: Option<CheckedPrice>,
 }
 
-/// Loads the markets in `needed` and checks everything about their accounts. The ledgers of the markets in `written`
-/// have to be writable.
+/// Which markets an instruction needs, and what for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Needs {
+    /// All of them.
+    pub markets: MarketSet,
+    /// Those whose price is needed. The price account of the others is in the list too and is not read, so that no
+    /// feed blocks what does not depend on it.
+    pub priced: MarketSet,
+    /// Those whose ledger is written.
+    pub written: MarketSet,
+}
+
+impl Needs {
+    /// What evaluating accounts takes.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
+    pub fn of(accounts: &[&MarginAccount]) -> Result<Self> {
+        let mut needs = Self::default();
+        for account in accounts {
+            needs.markets = needs.markets.union(account.markets()?);
+            needs.priced = needs.priced.union(account.priced_markets()?);
+        }
+        Ok(needs)
+    }
+
+    /// What letting value leave an account takes: nothing when it owes nothing.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
+    pub fn to_pay_out(account: &MarginAccount) -> Result<Self> {
+        if account.owes_nothing() {
+            return Ok(Self::default());
+        }
+        Self::of(&[account])
+    }
+
+    /// These needs, and the ledger and price of further markets, written.
+    #[must_use]
+    pub const fn trading(self, markets: MarketSet) -> Self {
+        Self {
+            markets: self.markets.union(markets),
+            priced: self.priced.union(markets),
+            written: self.written.union(markets),
+        }
+    }
+}
+
+/// Loads the markets needed and checks everything about their accounts.
 ///
 /// # Errors
 /// One error per thing that can be wrong: see the groups "Remaining accounts" and "Prices" of [`EstuaryError`].
 pub fn load_markets<'info>(
     remaining: &'info [AccountInfo<'info>],
     clearinghouse: &Pubkey,
-    needed: MarketSet,
-    written: MarketSet,
+    needs: Needs,
     now: i64,
 ) -> Result<Vec<MarketView<'info>>> {
-    let count = usize::try_from(needed.len()).unwrap_or_default();
+    let count = usize::try_from(needs.markets.len()).unwrap_or_default();
     let mut views = Vec::with_capacity(count);
     let mut groups = remaining.chunks(ACCOUNTS_PER_MARKET);
     let mut previous: Option<u16> = None;
-    for index in needed.iter() {
+    for index in needs.markets.iter() {
         let Some([market, ledger, price]) = groups.next() else {
             return Err(
                 error!(EstuaryError::MarketAccountMissing).with_values((index, remaining.len()))
             );
         };
+        let price = needs.priced.contains(index).then_some(price);
         let view = MarketView::load(market, ledger, price, clearinghouse, now)?;
         check_place(view.market.header.index, index, previous)?;
-        let writable = ledger.is_writable || !written.contains(index);
+        let writable = ledger.is_writable || !needs.written.contains(index);
         require!(writable, EstuaryError::LedgerNotWritable);
         previous = Some(index);
         views.push(view);
@@ -82,7 +131,7 @@ impl<'info> MarketView<'info> {
     fn load(
         market: &'info AccountInfo<'info>,
         ledger: &'info AccountInfo<'info>,
-        price: &'info AccountInfo<'info>,
+        price: Option<&'info AccountInfo<'info>>,
         clearinghouse: &Pubkey,
         now: i64,
     ) -> Result<Self> {
@@ -95,17 +144,23 @@ impl<'info> MarketView<'info> {
             EstuaryError::AccountOfAnotherClearinghouse
         );
         let ledger = load_ledger(ledger, market_key)?;
-        let limits = PriceLimits::of(header, state::read(&ledger)?.last_publish_time, now);
-        // A margin account of the instruction, given in a price's place, is borrowed already.
-        let data = price
-            .try_borrow_data()
-            .map_err(|_| error!(EstuaryError::PriceAccountOwner))?;
-        let price = oracle::read(price.key, price.owner, &data, header)?;
-        let price = price.check(&limits)?;
+        let (limits, lowered_rounds) = {
+            let ledger = state::read(&ledger)?;
+            let limits = PriceLimits::of(header, ledger.last_publish_time, now);
+            (limits, ledger.claims.lowered_rounds())
+        };
+        let price = price.map(|price| {
+            // A margin account of the instruction, given in a price's place, is borrowed already.
+            let data = price
+                .try_borrow_data()
+                .map_err(|_| error!(EstuaryError::PriceAccountOwner))?;
+            oracle::read(price.key, price.owner, &data, header)?.check(&limits)
+        });
         Ok(Self {
+            price: price.transpose()?,
             market,
             ledger,
-            price,
+            lowered_rounds,
         })
     }
 
@@ -115,16 +170,20 @@ impl<'info> MarketView<'info> {
         MarketData {
             header: &self.market.header,
             table: &self.market.table,
+            lowered_rounds: &self.lowered_rounds,
             price: self.price,
         }
     }
 
-    /// Records in the ledger that the price was used.
+    /// Records in the ledger that the price was used, if there is one.
     ///
     /// # Errors
     /// [`EstuaryError::PriceOlderThanLast`].
     pub fn record_price(&self) -> Result<()> {
-        state::write(&self.ledger)?.record_price(self.price.publish_time)
+        let Some(price) = self.price else {
+            return Ok(());
+        };
+        state::write(&self.ledger)?.record_price(price.publish_time)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::EstuaryError,
-    state::{market::listed, MarginAccount, MarketSet, Position, Series, SeriesKind},
+    state::{market::listed, MarginAccount, Position, Series, SeriesKind},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -17,20 +17,20 @@ use estuary_risk::{
 };
 
 /// What the engine has to know of a market.
-pub(super) fn inputs(market: &MarketData<'_>) -> MarketInputs {
-    MarketInputs {
-        spot: Price(market.price.price),
+pub(super) fn inputs(market: &MarketData<'_>) -> Result<MarketInputs> {
+    Ok(MarketInputs {
+        spot: Price(market.price()?.price),
         price_exponent: market.header.price_exponent,
         lot_size: market.header.lot_size,
         grid: load_grid(&market.header.grid),
-    }
+    })
 }
 
 /// Arrays of one market with room for a number of series.
 #[inline(never)]
 pub(super) fn new_arrays(market: &MarketData<'_>, series: usize) -> Result<MarketArrays> {
     let expiries = usize::from(market.header.expiry_count).min(series);
-    MarketArrays::new(&inputs(market), expiries, series).map_err(risk_error)
+    MarketArrays::new(&inputs(market)?, expiries, series).map_err(risk_error)
 }
 
 /// The instrument of a series, priced in every scenario if the arrays have not met it yet.
@@ -100,8 +100,8 @@ const NO_LEG: Leg = Leg {
     lots: 0,
 };
 
-/// A position as the engine takes it: a leg, and what counts besides the leg's value. A closed position and one in a
-/// matured series with a settlement price are constants.
+/// A position as the engine takes it: a leg, and what counts besides the leg's value. One in a matured series with a
+/// settlement price is a constant.
 fn place(
     arrays: &mut MarketArrays,
     market: &MarketData<'_>,
@@ -109,10 +109,6 @@ fn place(
     now: i64,
 ) -> Result<(Leg, Money)> {
     let cost = Money(position.cost);
-    // The slot of a closed position may have another series by now.
-    if position.lots == 0 {
-        return Ok((NO_LEG, cost));
-    }
     let series = series_in(market, position.slot, position.generation)?;
     if let Some(value) = matured_series_value(market.header, series, position.lots)? {
         return Ok((NO_LEG, cost.plus(value).map_err(risk_error)?));
@@ -159,22 +155,23 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for the markets given, or none without markets. `most_series` is the largest number of series it
-    /// will meet in one of them.
+    /// An engine for those of the markets that have a price, or none without any. `most_series` is the largest number of
+    /// series it will meet in one of them.
     ///
     /// # Errors
     /// [`EstuaryError::LotValueOutOfRange`].
     pub fn new(markets: &[MarketData<'_>], most_series: usize) -> Result<Option<Box<Self>>> {
-        let expiries = markets
-            .iter()
+        let priced = markets.iter().filter(|market| market.price.is_some());
+        let expiries = priced
+            .clone()
             .map(|market| usize::from(market.header.expiry_count))
             .max();
-        let (Some(first), Some(expiries)) = (markets.first(), expiries) else {
+        let (Some(first), Some(expiries)) = (priced.clone().next(), expiries) else {
             return Ok(None);
         };
         let expiries = expiries.min(most_series);
         let arrays =
-            MarketArrays::new(&inputs(first), expiries, most_series).map_err(risk_error)?;
+            MarketArrays::new(&inputs(first)?, expiries, most_series).map_err(risk_error)?;
         Ok(Some(Box::new(Self {
             arrays,
             legs: Vec::with_capacity(most_series),
@@ -186,9 +183,9 @@ impl Engine {
     /// Turns to a market.
     ///
     /// # Errors
-    /// [`EstuaryError::LotValueOutOfRange`].
+    /// [`EstuaryError::LotValueOutOfRange`], [`EstuaryError::PriceMissing`].
     pub fn enter(&mut self, market: &MarketData<'_>) -> Result<()> {
-        self.arrays.restart(&inputs(market)).map_err(risk_error)
+        self.arrays.restart(&inputs(market)?).map_err(risk_error)
     }
 
     /// The instrument of a series of the current market.
@@ -233,30 +230,39 @@ impl Engine {
 /// What is done with each market of an account: the engine with its book evaluated, the market, its positions there.
 pub type Visit<'v, 'm> = dyn FnMut(&mut Engine, &MarketData<'m>, &[Position]) -> Result<()> + 'v;
 
-/// An account's cash and the costs of its positions outside the markets given, which are closed: what counts of it
-/// before any market is evaluated.
+/// What counts of an account before any market is evaluated: its cash, what it has coming from markets or owes them, and
+/// what its claims are worth.
 ///
 /// # Errors
-/// [`EstuaryError::MarketAccountMissing`] for an open position outside the markets given.
+/// [`EstuaryError::MarketAccountMissing`] for a position outside the markets given, and for claims outside them unless
+/// the account owes nothing; then they are not needed, and not counted.
 pub fn totals_outside(
     account: &MarginAccount,
     markets: &[MarketData<'_>],
 ) -> Result<AccountTotals> {
-    let mut given = MarketSet::default();
-    for market in markets {
-        given.insert(market.header.index)?;
+    let given = |index: u16| markets.iter().find(|market| market.header.index == index);
+    let missing = |index: u16| {
+        let values = (index, markets.len());
+        error!(EstuaryError::MarketAccountMissing).with_values(values)
+    };
+    for index in account.priced_markets()?.iter() {
+        given(index).ok_or_else(|| missing(index))?;
     }
     let mut totals = AccountTotals::with_cash(Money(account.cash()));
-    for position in account.open_positions() {
-        if given.contains(position.market) {
+    let mut add = |amount: i64| -> Result<()> {
+        totals.unsettled = totals.unsettled.plus(Money(amount)).map_err(risk_error)?;
+        Ok(())
+    };
+    for unsettled in account.unsettled.iter().filter(|one| one.is_used()) {
+        add(unsettled.carry)?;
+        if !unsettled.has_claims() {
             continue;
         }
-        if position.lots != 0 {
-            let values = (position.market, markets.len());
-            return Err(error!(EstuaryError::MarketAccountMissing).with_values(values));
+        match given(unsettled.market) {
+            Some(market) => add(unsettled.claims_value_down(market.lowered_rounds)?)?,
+            None if account.owes_nothing() => {}
+            None => return Err(missing(unsettled.market)),
         }
-        let cost = Money(position.cost);
-        totals.unsettled = totals.unsettled.plus(cost).map_err(risk_error)?;
     }
     Ok(totals)
 }
@@ -278,7 +284,7 @@ pub fn visit_markets<'m>(
     let Some(mut engine) = Engine::new(markets, most_series.max().unwrap_or(0))? else {
         return Ok(totals);
     };
-    for market in markets {
+    for market in markets.iter().filter(|market| market.price.is_some()) {
         let positions = positions_in(account, market.header.index);
         engine.enter(market)?;
         engine.evaluate(market, positions, now)?;

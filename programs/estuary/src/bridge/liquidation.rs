@@ -6,7 +6,10 @@ use super::{
     matured::constant,
     positions_in, risk_error, MarketData,
 };
-use crate::state::{market::listed, MarginAccount, Position, SeriesKind};
+use crate::{
+    error::EstuaryError,
+    state::{market::listed, MarginAccount, SeriesKind},
+};
 use anchor_lang::prelude::*;
 use estuary_risk::{
     liquidation::{
@@ -19,6 +22,8 @@ use estuary_risk::{
 
 /// One market of a liquidation: arrays that serve both accounts, and the liquidated account's book.
 struct Prepared {
+    /// Place of the market in the instruction's list.
+    place: usize,
     arrays: MarketArrays,
     legs: Vec<Leg>,
     costs: Vec<Money>,
@@ -37,9 +42,13 @@ pub struct Liquidation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// Place of the market in the list of markets.
-    pub market: usize,
-    /// Market index, slot and generation of the position.
-    pub position: Position,
+    pub place: u16,
+    /// Index of the market.
+    pub market: u16,
+    /// Slot of the series.
+    pub slot: u16,
+    /// Generation of the series.
+    pub generation: u32,
     /// Signed lots that leave the account.
     pub lots: i64,
     /// Cash the account receives (pays when negative), for options.
@@ -60,12 +69,15 @@ impl Liquidation {
         now: i64,
     ) -> Result<Self> {
         let mut prepared = Vec::with_capacity(markets.len());
-        for market in markets {
-            prepared.push(prepare(account, liquidator, market, now)?);
+        let priced = |market: &&MarketData<'_>| market.price.is_some();
+        for (place, market) in markets.iter().enumerate() {
+            if market.price.is_some() {
+                prepared.push(prepare(place, account, liquidator, market, now)?);
+            }
         }
         let mut views: Vec<LiquidationMarket<'_>> = prepared
             .iter_mut()
-            .zip(markets)
+            .zip(markets.iter().filter(priced))
             .map(|(prepared, market)| LiquidationMarket {
                 arrays: &mut prepared.arrays,
                 legs: &mut prepared.legs,
@@ -93,7 +105,10 @@ impl Liquidation {
     pub fn taken(&self, account: &MarginAccount, markets: &[MarketData<'_>]) -> Result<Vec<Taken>> {
         let mut taken = Vec::with_capacity(self.takes.len());
         for take in &self.takes {
-            let Some(market) = markets.get(take.market) else {
+            let Some(place) = self.prepared.get(take.market).map(|one| one.place) else {
+                continue;
+            };
+            let Some(market) = markets.get(place) else {
                 continue;
             };
             let positions = positions_in(account, market.header.index);
@@ -108,11 +123,12 @@ impl Liquidation {
             } else {
                 (0, payment)
             };
-            let (market, position, lots) = (take.market, *position, take.lots);
             taken.push(Taken {
-                market,
-                position,
-                lots,
+                place: u16::try_from(place).map_err(|_| EstuaryError::CounterOverflow)?,
+                market: position.market,
+                slot: position.slot,
+                generation: position.generation,
+                lots: take.lots,
                 premium,
                 cost,
             });
@@ -133,7 +149,10 @@ impl Liquidation {
         let mut totals = totals_outside(liquidator, markets)?;
         let mut risk = MarketRisk::EMPTY;
         let mut legs = Vec::with_capacity(liquidator.open_positions().len());
-        for (prepared, market) in self.prepared.iter_mut().zip(markets) {
+        for prepared in &mut self.prepared {
+            let Some(market) = markets.get(prepared.place) else {
+                continue;
+            };
             let positions = positions_in(liquidator, market.header.index);
             let cost = book(&mut prepared.arrays, market, positions, now, &mut legs)?;
             prepared
@@ -148,6 +167,7 @@ impl Liquidation {
 
 /// Arrays of one market with the liquidated account's book in them and room for the liquidator's.
 fn prepare(
+    place: usize,
     account: &MarginAccount,
     liquidator: &MarginAccount,
     market: &MarketData<'_>,
@@ -171,6 +191,7 @@ fn prepare(
         });
     }
     Ok(Prepared {
+        place,
         arrays,
         legs,
         costs,

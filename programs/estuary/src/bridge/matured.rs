@@ -14,7 +14,7 @@ use estuary_risk::{
 
 /// What the lots of a position pay, if their series has matured and has a settlement price: a whole number of
 /// micro-units per lot, so that the sum over all accounts is zero. Positive for what the account receives; the position's
-/// cost comes on top. A closed position is worth nothing but its cost, whatever became of its series.
+/// cost comes on top.
 ///
 /// `None` while the value still depends on the price.
 ///
@@ -25,9 +25,6 @@ pub fn matured_value(
     table: &[Series],
     position: &Position,
 ) -> Result<Option<Money>> {
-    if position.lots == 0 {
-        return Ok(Some(Money(0)));
-    }
     let series = series_of(header, table, position)?;
     matured_series_value(header, series, position.lots)
 }
@@ -58,7 +55,7 @@ pub(super) fn constant(header: &Market, table: &[Series], position: &Position) -
     value.plus(Money(position.cost)).map_err(risk_error)
 }
 
-/// What one unit of a position's series pays, or 0 for a closed position.
+/// What one unit of a position's series pays, 0 before it has a settlement price.
 ///
 /// # Errors
 /// Those of [`matured_value`].
@@ -67,9 +64,6 @@ pub(super) fn settled_price(
     table: &[Series],
     position: &Position,
 ) -> Result<Price> {
-    if position.lots == 0 {
-        return Ok(Price(0));
-    }
     let series = series_of(header, table, position)?;
     Ok(payoff_of(header, series)?.unwrap_or_default())
 }

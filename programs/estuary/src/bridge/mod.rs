@@ -7,12 +7,15 @@ pub mod liquidation;
 pub mod matured;
 pub mod parameters;
 pub mod report;
+pub mod settlement;
 pub mod trade;
 
 use crate::{
+    error::EstuaryError,
     oracle::CheckedPrice,
-    state::{MarginAccount, Market, Position, Series},
+    state::{MarginAccount, Market, Position, Round, Series},
 };
+use anchor_lang::prelude::*;
 pub use engine::{assess, Engine};
 pub use errors::{
     check_can_pay_out, check_liquidator, liquidation_error, refusal_error, risk_error,
@@ -27,8 +30,20 @@ pub struct MarketData<'a> {
     pub header: &'a Market,
     /// Its table of series.
     pub table: &'a [Series],
-    /// The checked price of its underlying.
-    pub price: CheckedPrice,
+    /// Its rounds of claims that a loss has lowered; the others are worth their face.
+    pub lowered_rounds: &'a [Round],
+    /// The checked price of its underlying; none where no position needs it.
+    pub price: Option<CheckedPrice>,
+}
+
+impl MarketData<'_> {
+    /// The price.
+    ///
+    /// # Errors
+    /// [`EstuaryError::PriceMissing`].
+    pub fn price(&self) -> Result<&CheckedPrice> {
+        Ok(self.price.as_ref().ok_or(EstuaryError::PriceMissing)?)
+    }
 }
 
 /// Positions of an account in one market.

@@ -95,9 +95,10 @@ fn market_view(engine: &Engine, market: &MarketData<'_>) -> Result<MarketReportV
     view.worst_vol_level =
         u8::try_from(worst.vol_level).map_err(|_| EstuaryError::CounterOverflow)?;
     view.price_exponent = market.header.price_exponent;
-    view.price = market.price.price;
-    view.confidence = market.price.confidence;
-    view.publish_time = market.price.publish_time;
+    let price = market.price()?;
+    view.price = price.price;
+    view.confidence = price.confidence;
+    view.publish_time = price.publish_time;
     view.scan_loss = risk.scan_loss.0;
     view.certified_loss = risk.certified_loss.0;
     view.gross = risk.gross.0;
@@ -134,12 +135,8 @@ pub fn positions(
         position_count: account.position_count,
         ..PositionsView::default()
     };
-    let here = account.open_positions().iter().skip(first);
-    for (entry, position) in view.positions.iter_mut().zip(here) {
-        *entry = closed_view(position);
-        view.count = view.count.saturating_add(1);
-    }
-    let used = usize::from(view.count);
+    let used = count.saturating_sub(first).min(POSITIONS_PER_PAGE);
+    view.count = u16::try_from(used).map_err(|_| EstuaryError::CounterOverflow)?;
     visit_markets(account, markets, now, &mut |engine, market, positions| {
         let before = account
             .open_positions()
@@ -156,27 +153,18 @@ pub fn positions(
     Ok(view)
 }
 
-/// A position in a matured series with a settlement price, or a closed one: worth the same at any price.
+/// A position in a matured series with a settlement price: worth the same at any price.
 fn constant_view(market: &MarketData<'_>, position: &Position) -> Result<PositionView> {
     let price = settled_price(market.header, market.table, position)?;
     Ok(PositionView {
-        mark: price.0,
-        value: constant(market.header, market.table, position)?.0,
-        ..closed_view(position)
-    })
-}
-
-/// A closed position: worth its cost.
-fn closed_view(position: &Position) -> PositionView {
-    PositionView {
         market: position.market,
         slot: position.slot,
         generation: position.generation,
         lots: position.lots,
-        mark: 0,
-        value: position.cost,
+        mark: price.0,
+        value: constant(market.header, market.table, position)?.0,
         contribution: 0,
-    }
+    })
 }
 
 /// A position of the book just evaluated, the one in `place`.

@@ -26,6 +26,8 @@ pub struct Side {
     pub before: AccountTotals,
     /// Everything that counts after it.
     pub after: AccountTotals,
+    /// What the account had coming beside its positions before the trade.
+    pub outside: Money,
     /// Option premium paid less received, micro-units.
     pub premium_paid: i64,
     /// Whether a leg is worse than mark for this side.
@@ -186,7 +188,7 @@ pub fn mark(
         .max(0)
         .unsigned_abs();
     // Below 2^31 x 2^64.
-    let product = u128::from(mark_q30).saturating_mul(u128::from(market.price.price));
+    let product = u128::from(mark_q30).saturating_mul(u128::from(market.price()?.price));
     let floor = u64::try_from(product >> 30).map_err(|_| error!(EstuaryError::AmountOverflow))?;
     let exact = product.trailing_zeros() >= 30 || product == 0;
     Ok((floor, floor.saturating_add(u64::from(!exact))))
@@ -201,7 +203,7 @@ fn check_band(
     now: i64,
 ) -> Result<()> {
     let off = price.abs_diff(mark);
-    let spot = market.price.price;
+    let spot = market.price()?.price;
     let part = |of: u64, ppm: u32| {
         mul_div_down(of, u64::from(ppm), u64::from(ONE_PPM)).unwrap_or(u64::MAX)
     };
@@ -227,11 +229,12 @@ fn vega_q40(market: &MarketData<'_>, series: &Series, now: i64) -> Result<u64> {
     let slice = SmileSlice::new(&smile_of(expiry), sqrt_tau_q32)
         .map_err(|_| error!(EstuaryError::VolOutOfRange))?;
     let forward_ratio_q30 = forward_ratio_q30(expiry, now);
-    let log_forward_q40 = ln_q40(market.price.price)
+    let spot = market.price()?.price;
+    let log_forward_q40 = ln_q40(spot)
         .saturating_add(ln_q40(forward_ratio_q30.max(1).unsigned_abs()))
         .saturating_sub(ln_q40(1 << 30));
     let x_q28 = log_forward_q40.saturating_sub(series.ln_strike_q40) >> 12;
-    let strike_ratio = mul_div_down(series.strike, 1 << 30, market.price.price);
+    let strike_ratio = mul_div_down(series.strike, 1 << 30, spot);
     let terms = Terms {
         forward_ratio_q30,
         strike_ratio_q30: strike_ratio

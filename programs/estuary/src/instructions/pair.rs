@@ -1,13 +1,12 @@
 //! Two accounts that exchange positions in one instruction: both books before and after, and what limits them.
 
 use crate::{
-    bridge::{engine::totals_outside, positions_in, trade::Side, Engine, MarketData},
+    bridge::{engine::totals_outside, positions_in, risk_error, trade::Side, Engine, MarketData},
     error::EstuaryError,
     market_view::MarketView,
     state::{MarginAccount, MarketSet, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
 };
 use anchor_lang::prelude::*;
-use estuary_risk::units::Money;
 
 /// Both accounts.
 pub(crate) type Pair<'a> = [&'a mut MarginAccount; 2];
@@ -87,10 +86,14 @@ pub(crate) fn exchange(
     for (side, account) in sides.iter_mut().zip(pair.iter()) {
         side.before = totals_outside(account, &data)?;
         side.after = side.before;
+        side.outside = side.before.unsettled;
     }
     for (view, data) in markets.iter().zip(&data) {
         let market = data.header.index;
         let traded = named.iter().any(|series| series.market == market);
+        if data.price.is_none() {
+            continue;
+        }
         engine.enter(data)?;
         for (side, account) in sides.iter_mut().zip(pair.iter()) {
             side.add_before(&mut engine, data, account, now, traded)?;
@@ -111,7 +114,11 @@ pub(crate) fn exchange(
         }
     }
     for (side, account) in sides.iter_mut().zip(pair.iter()) {
-        side.after.cash = Money(account.cash());
+        // A position that closed has left its cost there.
+        let outside = totals_outside(account, &data)?;
+        side.after.cash = outside.cash;
+        let carried = outside.unsettled.minus(side.outside).map_err(risk_error)?;
+        side.after.unsettled = side.after.unsettled.plus(carried).map_err(risk_error)?;
     }
     Ok(sides)
 }

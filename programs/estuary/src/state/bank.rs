@@ -32,8 +32,10 @@ pub struct Bank {
     ///
     /// The vault holds at least as much: tokens sent to it outside the program are nobody's deposit.
     pub deposits: u64,
+    /// The insurance fund, micro-units; of the settlement token's bank only. The vault holds it besides the deposits.
+    pub insurance: u64,
     /// Room for later versions, zero.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 120],
 }
 
 const _: () = assert!(core::mem::size_of::<Bank>() == 240);
@@ -68,14 +70,37 @@ impl Bank {
         Ok(())
     }
 
-    /// Checks the solvency identity `vault >= deposits` against the vault's token balance.
+    /// Adds to the insurance fund.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountOverflow`].
+    pub fn add_insurance(&mut self, amount: u64) -> Result<()> {
+        let sum = self.insurance.checked_add(amount);
+        self.insurance = sum.ok_or_else(|| {
+            error!(EstuaryError::AmountOverflow).with_values((self.insurance, amount))
+        })?;
+        Ok(())
+    }
+
+    /// Pays as much of a loss as the insurance fund has, which becomes deposits, and returns what it paid.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountOverflow`].
+    pub fn pay_insurance(&mut self, loss: u64) -> Result<u64> {
+        let paid = self.insurance.min(loss);
+        self.insurance = self.insurance.saturating_sub(paid);
+        self.add_deposit(paid)?;
+        Ok(paid)
+    }
+
+    /// Checks the solvency identity `vault >= deposits + insurance` against the vault's token balance.
     ///
     /// # Errors
     /// [`EstuaryError::VaultShortOfDeposits`] when the vault holds less than the bank owes.
     pub fn check_solvent(&self, vault_amount: u64) -> Result<()> {
         require_gte!(
             vault_amount,
-            self.deposits,
+            self.deposits.saturating_add(self.insurance),
             EstuaryError::VaultShortOfDeposits
         );
         Ok(())

@@ -1,6 +1,7 @@
-//! What trades and liquidations write about a market: the last price seen, the lots held and the sum of costs.
+//! What trades, settlement and liquidations write about a market: the last price seen, the lots held, what is unsettled
+//! and who is owed it.
 
-use super::{StateAccount, MAX_SERIES};
+use super::{ClaimsPool, StateAccount, MAX_SERIES};
 use crate::error::EstuaryError;
 use anchor_lang::prelude::*;
 
@@ -22,19 +23,24 @@ pub struct MarketLedger {
     pub market: Pubkey,
     /// Publish time, unix seconds, of the latest price a writing instruction used. No instruction uses an older one.
     pub last_publish_time: i64,
-    /// Sum of `cost` over all positions of the market, micro-units of the settlement token. Always zero: every trade
-    /// adds equal and opposite amounts to two accounts.
+    /// Sum over all accounts of the cost of their positions in the market and of their unsettled carry, micro-units of
+    /// the settlement token.
     pub total_cost: i64,
     /// Sum of `open_lots` over all slots.
     pub total_open_lots: u64,
+    /// Settlement values of matured positions that left their accounts, summed: what the other side of their series
+    /// still has to bring in, negative when it is to receive. Zero once both sides of every series have settled.
+    pub exercised: i64,
+    /// Gains registered, cash paid in for them, and losses nobody is left to pay.
+    pub claims: ClaimsPool,
     /// Room for later versions, zero.
-    pub reserved: [u8; 184],
+    pub reserved: [u8; 176],
     /// Per series slot, the absolute lots of all positions, long and short. Until the series is settled both sides have
     /// half of it, the open interest; zero means that nobody is left on either side.
     pub open_lots: [u64; MAX_SERIES],
 }
 
-const _: () = assert!(core::mem::size_of::<MarketLedger>() == 8_440);
+const _: () = assert!(core::mem::size_of::<MarketLedger>() == 9_000);
 const _: () = assert!(core::mem::size_of::<MarketLedger>() + 8 <= 10_240);
 
 impl MarketLedger {
@@ -111,7 +117,31 @@ impl MarketLedger {
         Ok(())
     }
 
-    /// Adds a change of one account's cost to the total.
+    /// The conservation identity of a market: what positions and carries have coming is what losers still owe, the
+    /// claims registered, less the cash and the losses set against them. Zero.
+    ///
+    /// # Errors
+    /// [`EstuaryError::LedgerInvariant`], also when a sum leaves its range.
+    fn imbalance(&self) -> Result<i128> {
+        let claims = i128::from(self.claims.outstanding()?);
+        let settled = i128::from(self.claims.unallocated)
+            .saturating_add(i128::from(self.claims.loss_to_share))
+            .saturating_add(i128::from(self.exercised));
+        let open = i128::from(self.total_cost).saturating_add(claims);
+        Ok(open.saturating_sub(settled))
+    }
+
+    /// Counts the settlement value of a matured position that left its account and became carry.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountOverflow`].
+    pub fn add_exercised(&mut self, value: i64) -> Result<()> {
+        let sum = self.exercised.checked_add(value);
+        self.exercised = sum.ok_or(EstuaryError::AmountOverflow)?;
+        self.add_cost(value)
+    }
+
+    /// Adds a change of one account's cost or carry to the total.
     ///
     /// # Errors
     /// [`EstuaryError::AmountOverflow`] when the total leaves `i64`.
@@ -132,7 +162,16 @@ impl StateAccount for MarketLedger {
     }
 
     fn invariant(&self) -> Result<()> {
-        require_eq!(self.total_cost, 0, EstuaryError::LedgerInvariant);
+        let imbalance = self.imbalance()?;
+        if imbalance != 0 {
+            return Err(error!(EstuaryError::LedgerInvariant).with_values((imbalance, 0)));
+        }
+        // What waits for its round is in the pool.
+        require_gte!(
+            self.claims.cash,
+            self.claims.unallocated,
+            EstuaryError::LedgerInvariant
+        );
         Ok(())
     }
 }

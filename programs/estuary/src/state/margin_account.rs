@@ -1,7 +1,7 @@
 //! One trader's account: balances of tokens and positions in series.
 
 use super::{
-    MarketSet, StateAccount, MAX_BALANCES, MAX_LOTS_PER_MARKET, MAX_MARKETS_PER_ACCOUNT,
+    MarketSet, StateAccount, Unsettled, MAX_BALANCES, MAX_LOTS_PER_MARKET, MAX_MARKETS_PER_ACCOUNT,
     MAX_POSITIONS,
 };
 use crate::error::EstuaryError;
@@ -33,7 +33,7 @@ pub struct Position {
     pub slot: u16,
     /// Generation of the slot when the position was opened.
     pub generation: u32,
-    /// Lots held, negative when short. A linear position that is closed but unsettled has zero lots and a cost.
+    /// Lots held, negative when short, never zero.
     pub lots: i64,
     /// Micro-units of the settlement token, the cash flow of all trades that is still to be settled: minus the sum of
     /// lots times price. Zero for options, whose premium moves in cash at the trade.
@@ -85,15 +85,19 @@ pub struct MarginAccount {
     pub delegate: Pubkey,
     /// From when on, unix seconds, the delegate may no longer trade; 0 without a delegate.
     pub delegate_expiry: i64,
+    /// Markets that count this account as below zero, one bit each; 0 for an account that is not marked.
+    pub marked: u64,
     /// Room for later versions, zero.
-    pub reserved: [u8; 80],
+    pub reserved: [u8; 72],
     /// Token balances, indexed by bank.
     pub balances: [Balance; MAX_BALANCES],
+    /// What markets owe the account, or it owes them, beside its positions; in no particular order.
+    pub unsettled: [Unsettled; MAX_MARKETS_PER_ACCOUNT as usize],
     /// Positions in the first `position_count` entries, sorted by market and slot; the rest is zero.
     pub positions: [Position; MAX_POSITIONS],
 }
 
-const _: () = assert!(core::mem::size_of::<MarginAccount>() == 448 + 32 * MAX_POSITIONS);
+const _: () = assert!(core::mem::size_of::<MarginAccount>() == 960 + 32 * MAX_POSITIONS);
 
 impl MarginAccount {
     /// Current layout version.
@@ -107,19 +111,82 @@ impl MarginAccount {
             .unwrap_or(&self.positions)
     }
 
-    /// The markets this account has open positions in: those whose price its margin depends on. A closed position that
-    /// is still to be settled is worth its cost at any price.
+    /// The markets whose price the account's margin depends on: those it has positions in.
     ///
     /// # Errors
-    /// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
-    pub fn markets(&self) -> Result<MarketSet> {
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn priced_markets(&self) -> Result<MarketSet> {
         let mut set = MarketSet::default();
         for position in self.open_positions() {
-            if position.lots != 0 {
-                set.insert(position.market)?;
-            }
+            set.insert(position.market)?;
         }
         Ok(set)
+    }
+
+    /// All markets the account's equity depends on: those with a price, and those that owe it or that it owes.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn markets(&self) -> Result<MarketSet> {
+        let mut set = self.priced_markets()?;
+        for unsettled in self.unsettled.iter().filter(|one| one.is_used()) {
+            set.insert(unsettled.market)?;
+        }
+        Ok(set)
+    }
+
+    /// Whether the account has neither positions nor debts, so that nothing it holds is needed as margin.
+    #[must_use]
+    pub fn owes_nothing(&self) -> bool {
+        self.position_count == 0
+            && self.unsettled.iter().all(|unsettled| unsettled.carry >= 0)
+            && self.balances.iter().all(|balance| balance.amount >= 0)
+    }
+
+    /// What is unsettled in a market beside positions, if anything.
+    #[must_use]
+    pub fn unsettled_in(&self, market: u16) -> Option<&Unsettled> {
+        self.unsettled
+            .iter()
+            .find(|unsettled| unsettled.is_used() && unsettled.market == market)
+    }
+
+    /// The entry for what is unsettled in a market, a new one where there is none. An entry left with nothing in it is
+    /// free again.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AccountInTooManyMarkets`].
+    pub fn unsettled_mut(&mut self, market: u16) -> Result<&mut Unsettled> {
+        let held = |one: &Unsettled| one.is_used() && one.market == market;
+        let place = self.unsettled.iter().position(held);
+        let place = place.or_else(|| self.unsettled.iter().position(|one| !one.is_used()));
+        let entry = place.and_then(|place| self.unsettled.get_mut(place));
+        let entry = entry.ok_or_else(|| {
+            error!(EstuaryError::AccountInTooManyMarkets)
+                .with_values((market, MAX_MARKETS_PER_ACCOUNT))
+        })?;
+        if !entry.is_used() {
+            *entry = Unsettled {
+                market,
+                ..Unsettled::default()
+            };
+        }
+        Ok(entry)
+    }
+
+    /// Adds to what is unsettled in a market and neither claimed nor paid.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AccountInTooManyMarkets`], [`EstuaryError::AmountOverflow`].
+    pub fn add_carry(&mut self, market: u16, change: i64) -> Result<()> {
+        let entry = self.unsettled_mut(market)?;
+        entry.carry = entry.carry.checked_add(change).ok_or_else(|| {
+            error!(EstuaryError::AmountOverflow).with_values((entry.carry, change))
+        })?;
+        if !entry.is_used() {
+            *entry = Unsettled::default();
+        }
+        Ok(())
     }
 
     /// Balance in a bank's token, base units.
@@ -156,6 +223,21 @@ impl MarginAccount {
         Ok(())
     }
 
+    /// Frees the entries that nothing is left in.
+    pub fn drop_unused(&mut self) {
+        for unsettled in self.unsettled.iter_mut().filter(|one| !one.is_used()) {
+            *unsettled = Unsettled::default();
+        }
+    }
+
+    /// The positions in a market.
+    pub fn positions_in_mut(&mut self, market: u16) -> &mut [Position] {
+        let positions = self.open_positions();
+        let start = positions.partition_point(|position| position.market < market);
+        let end = positions.partition_point(|position| position.market <= market);
+        self.positions.get_mut(start..end).unwrap_or_default()
+    }
+
     /// Whether `signer` may trade for this account: its owner, or its delegate before the delegation expires.
     ///
     /// # Errors
@@ -173,11 +255,11 @@ impl MarginAccount {
         Ok(())
     }
 
-    /// Refuses an account that holds anything: a balance, or a position even without lots.
+    /// Refuses an account that holds anything: a balance, a position, or something unsettled.
     ///
     /// # Errors
     /// [`EstuaryError::AccountHasBalance`] with the bank and the amount, [`EstuaryError::AccountHasPositions`] with
-    /// their number.
+    /// their number, [`EstuaryError::AccountHasUnsettled`] with the market and its carry.
     pub fn check_empty(&self) -> Result<()> {
         for balance in &self.balances {
             if balance.amount != 0 {
@@ -186,6 +268,10 @@ impl MarginAccount {
             }
         }
         require_eq!(self.position_count, 0, EstuaryError::AccountHasPositions);
+        if let Some(unsettled) = self.unsettled.iter().find(|one| one.is_used()) {
+            let values = (unsettled.market, unsettled.carry);
+            return Err(error!(EstuaryError::AccountHasUnsettled).with_values(values));
+        }
         Ok(())
     }
 
@@ -195,13 +281,13 @@ impl MarginAccount {
             .binary_search_by(|position| position.order(market, slot))
     }
 
-    /// Whether the account has a position in a series, even one without lots.
+    /// Whether the account has a position in a series.
     #[must_use]
     pub fn has_position(&self, market: u16, slot: u16) -> bool {
         self.search(market, slot).is_ok()
     }
 
-    /// The position in a series, even one without lots.
+    /// The position in a series.
     #[must_use]
     pub fn position(&self, market: u16, slot: u16) -> Option<&Position> {
         let found = self.search(market, slot).ok();
@@ -215,12 +301,13 @@ impl MarginAccount {
             .map_or(0, |position| position.lots)
     }
 
-    /// Adds `lots` and `cost` to the position in a series, opening it where there is none and removing it when both
-    /// become zero.
+    /// Adds `lots` and `cost` to the position in a series, opening it where there is none. One left without lots is
+    /// removed, and its cost becomes carry.
     ///
     /// # Errors
     /// [`EstuaryError::TooManyPositions`], [`EstuaryError::SeriesGenerationMismatch`] when the position was opened in an
-    /// earlier series of the slot, [`EstuaryError::LotsOverflow`] and [`EstuaryError::AmountOverflow`].
+    /// earlier series of the slot, [`EstuaryError::LotsOverflow`], [`EstuaryError::AmountOverflow`],
+    /// [`EstuaryError::AccountInTooManyMarkets`].
     pub fn apply_trade(
         &mut self,
         market: u16,
@@ -260,8 +347,9 @@ impl MarginAccount {
             .checked_add(cost)
             .ok_or(EstuaryError::AmountOverflow)?;
         let (after, cost) = (position.lots, position.cost);
-        if after == 0 && cost == 0 {
+        if after == 0 {
             self.remove(index)?;
+            self.add_carry(market, cost)?;
         }
         Ok(LotsMoved { before, after })
     }
@@ -308,7 +396,6 @@ impl MarginAccount {
     fn check_positions(&self) -> Result<()> {
         let mut last: Option<&Position> = None;
         let mut lots_in_market = 0u64;
-        let mut markets = 0u32;
         for position in self.open_positions() {
             let same_market = last.is_some_and(|last| last.market == position.market);
             if let Some(last) = last {
@@ -317,7 +404,6 @@ impl MarginAccount {
             }
             if !same_market {
                 lots_in_market = 0;
-                markets = markets.saturating_add(1);
             }
             lots_in_market = lots_in_market.saturating_add(position.lots.unsigned_abs());
             require_gt!(
@@ -325,15 +411,12 @@ impl MarginAccount {
                 lots_in_market,
                 EstuaryError::LotsOverflow
             );
-            require!(
-                position.lots != 0 || position.cost != 0,
-                EstuaryError::MarginAccountInvariant
-            );
+            require!(position.lots != 0, EstuaryError::MarginAccountInvariant);
             last = Some(position);
         }
         require_gte!(
             MAX_MARKETS_PER_ACCOUNT,
-            markets,
+            self.markets()?.len(),
             EstuaryError::AccountInTooManyMarkets
         );
         Ok(())
@@ -406,17 +489,33 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_linear_position_keeps_its_cost() {
+    fn the_cost_of_a_closed_position_is_carried() {
         let mut account = MarginAccount::zeroed();
-        account.apply_trade(0, 0, 1, 5, -500).unwrap();
-        account.apply_trade(0, 0, 1, -5, 400).unwrap();
-        assert_eq!(
-            (account.position_count, account.positions[0].cost),
-            (1, -100)
-        );
-        assert!(account.has_position(0, 0));
-        account.apply_trade(0, 0, 1, 0, 100).unwrap();
+        account.apply_trade(3, 0, 1, 5, -500).unwrap();
+        assert_eq!(account.unsettled_in(3), None);
+        account.apply_trade(3, 0, 1, -5, 400).unwrap();
         assert_eq!(account.position_count, 0);
+        let carry = |account: &MarginAccount| account.unsettled_in(3).map(|one| one.carry);
+        assert_eq!(carry(&account), Some(-100));
+        assert!(account.priced_markets().unwrap().is_empty());
+        assert!(account.markets().unwrap().contains(3));
+        assert!(!account.owes_nothing());
+        account.invariant().unwrap();
+        account.add_carry(3, 100).unwrap();
+        assert_eq!(carry(&account), None);
+        assert!(account.owes_nothing() && account.check_empty().is_ok());
+    }
+
+    #[test]
+    fn more_markets_than_entries_are_refused() {
+        let mut account = MarginAccount::zeroed();
+        for market in 0..MAX_MARKETS_PER_ACCOUNT as u16 {
+            account.add_carry(market, 1).unwrap();
+        }
+        assert!(account.add_carry(60, 1).is_err());
+        account.invariant().unwrap();
+        account.apply_trade(60, 0, 1, 1, 0).unwrap();
+        assert!(account.invariant().is_err());
     }
 
     #[test]

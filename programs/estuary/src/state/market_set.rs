@@ -33,6 +33,18 @@ impl MarketSet {
         Self(self.0 | other.0)
     }
 
+    /// The set with the bits given.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The set as bits, the form accounts store.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {

@@ -1,6 +1,7 @@
 //! What each account may look like: one file per account, its layout, its methods and its invariant.
 
 pub mod bank;
+pub mod claims;
 pub mod clearinghouse;
 pub mod expiry;
 pub mod ledger;
@@ -10,10 +11,12 @@ pub mod market_set;
 pub mod market_status;
 pub mod series;
 pub mod settlement_average;
+pub mod unsettled;
 
 use crate::error::EstuaryError;
 use anchor_lang::{prelude::*, Discriminator, Owner, ZeroCopy};
 pub use bank::Bank;
+pub use claims::{Claim, ClaimsPool, Round};
 pub use clearinghouse::Clearinghouse;
 pub use expiry::Expiry;
 pub use ledger::MarketLedger;
@@ -24,6 +27,7 @@ pub use market_status::MarketStatus;
 pub use series::{Series, SeriesKind};
 pub use settlement_average::SettlementAverage;
 use std::cell::{Ref, RefMut};
+pub use unsettled::Unsettled;
 
 /// Decimals the settlement token must have: money is counted in millionths of it.
 pub const SETTLEMENT_DECIMALS: u8 = 6;

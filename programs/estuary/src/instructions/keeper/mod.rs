@@ -1,12 +1,17 @@
-//! What keeps a market alive: surfaces, which the clearinghouse's authority posts for now, and the ends of expiries, which
-//! anyone may bring about.
+//! Instructions that anyone may call to keep the clearinghouse current, and the keepers' postings.
 
 pub mod finalize_settlement;
+pub mod fund_insurance;
+pub mod mark_account;
 pub mod post_surface;
 pub mod record_settlement_price;
 pub mod retire_expiry;
+pub mod settle;
 
 pub use finalize_settlement::*;
+pub use fund_insurance::*;
+pub use mark_account::*;
 pub use post_surface::*;
 pub use record_settlement_price::*;
 pub use retire_expiry::*;
+pub use settle::*;

@@ -6,7 +6,7 @@ use crate::{
         liquidation::{Liquidation, Taken},
     },
     error::EstuaryError,
-    market_view::{load_markets, MarketView},
+    market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
 };
 use anchor_lang::prelude::*;
@@ -59,15 +59,18 @@ impl<'info> Liquidate<'info> {
             EstuaryError::TooManyPositionsForOneTransaction
         );
         let written = liquidated.markets()?;
-        let needed = written.union(liquidator.markets()?);
+        let needs = Needs {
+            written,
+            ..Needs::of(&[&*liquidated, &*liquidator])?
+        };
         let clearinghouse = accounts.clearinghouse.key();
-        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needed, written, now)?;
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
         let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, now)?;
         let cash_before = liquidator.cash();
         for taken in &liquidation.taken(&liquidated, &data)? {
             let view = markets
-                .get(taken.market)
+                .get(usize::from(taken.place))
                 .ok_or(EstuaryError::MarketUnknown)?;
             hand_over(&mut liquidated, &mut liquidator, view, taken)?;
         }
@@ -98,8 +101,7 @@ fn hand_over(
 ) -> Result<()> {
     let overflow = || error!(EstuaryError::AmountOverflow).with_values((taken.premium, taken.cost));
     let opposite = |amount: i64| amount.checked_neg().ok_or_else(overflow);
-    let (market, slot) = (taken.position.market, taken.position.slot);
-    let generation = taken.position.generation;
+    let (market, slot, generation) = (taken.market, taken.slot, taken.generation);
     let mut ledger = state::write(&view.ledger)?;
     let gives = (
         &mut *liquidated,

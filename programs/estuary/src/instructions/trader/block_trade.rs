@@ -5,7 +5,7 @@ use crate::{
     bridge::trade::{price_leg, LegEffect, Side},
     error::EstuaryError,
     instructions::pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
-    market_view::{load_markets, MarketView},
+    market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
@@ -59,9 +59,9 @@ impl<'info> BlockTrade<'info> {
         let mut maker = state::write(&accounts.maker_account)?;
         let mut pair: Pair<'_> = [&mut taker, &mut maker];
         check_position_count(&pair, &named)?;
-        let needed = pair[0].markets()?.union(pair[1].markets()?).union(traded);
+        let needs = Needs::of(&[&*pair[0], &*pair[1]])?.trading(traded);
         let clearinghouse = accounts.clearinghouse.key();
-        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needed, traded, now)?;
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let sides = trade(&mut pair, &markets, &legs, &named, now)?;
         check_sides(&sides, &pair, ["taker", "maker"], markets.len(), legs.len())
     }

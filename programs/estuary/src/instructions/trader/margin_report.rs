@@ -3,9 +3,9 @@
 use crate::{
     bridge::{self, MarketData},
     error::EstuaryError,
-    market_view::{load_markets, MarketView},
+    market_view::{load_markets, MarketView, Needs},
     report::ReportPage,
-    state::{self, Clearinghouse, MarginAccount, MarketSet},
+    state::{self, Clearinghouse, MarginAccount},
 };
 use anchor_lang::{prelude::*, solana_program::program::set_return_data};
 
@@ -32,8 +32,7 @@ impl<'info> MarginReport<'info> {
         let markets = load_markets(
             ctx.remaining_accounts,
             &clearinghouse,
-            account.markets()?,
-            MarketSet::default(),
+            Needs::of(&[&*account])?,
             now,
         )?;
         let markets: Vec<_> = markets.iter().map(MarketView::data).collect();

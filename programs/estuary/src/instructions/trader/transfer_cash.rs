@@ -4,8 +4,8 @@ use crate::{
     bridge,
     error::EstuaryError,
     instructions::pair::check_own_pair,
-    market_view::{load_markets, MarketView},
-    state::{self, Clearinghouse, MarginAccount, MarketSet, StateAccount},
+    market_view::{load_markets, MarketView, Needs},
+    state::{self, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
 
@@ -55,14 +55,8 @@ impl<'info> TransferCash<'info> {
         source.invariant()?;
         destination.invariant()?;
         let clearinghouse = accounts.clearinghouse.key();
-        let needed = source.markets()?;
-        let markets = load_markets(
-            ctx.remaining_accounts,
-            &clearinghouse,
-            needed,
-            MarketSet::default(),
-            now,
-        )?;
+        let needs = Needs::to_pay_out(&source)?;
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
         let report = bridge::assess(&source, &markets, now)?;
         bridge::check_can_pay_out(&report)

@@ -5,7 +5,7 @@ use crate::{
     instructions::pair::{
         check_own_pair, check_position_count, check_sides, exchange, markets_of, Named, Pair,
     },
-    market_view::{load_markets, MarketView},
+    market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount, MAX_LEGS},
 };
 use anchor_lang::prelude::*;
@@ -65,9 +65,9 @@ impl<'info> TransferPositions<'info> {
         let mut destination = state::write(&accounts.destination)?;
         let mut pair: Pair<'_> = [&mut source, &mut destination];
         check_position_count(&pair, &named)?;
-        let needed = pair[0].markets()?.union(pair[1].markets()?).union(moved);
+        let needs = Needs::of(&[&*pair[0], &*pair[1]])?.trading(moved);
         let clearinghouse = accounts.clearinghouse.key();
-        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needed, moved, now)?;
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let sides = exchange(&mut pair, &markets, &named, now, &mut |here, pair| {
             let market = here.data.header.index;
             for transfer in transfers.iter().filter(|one| one.market == market) {

@@ -3,9 +3,9 @@
 use crate::{
     bridge,
     error::EstuaryError,
-    market_view::{load_markets, MarketView},
+    market_view::{load_markets, MarketView, Needs},
     seeds,
-    state::{self, Bank, Clearinghouse, MarginAccount, MarketSet, StateAccount},
+    state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
@@ -70,14 +70,8 @@ impl<'info> Withdraw<'info> {
         {
             let account = state::read(&accounts.margin_account)?;
             let clearinghouse = accounts.clearinghouse.key();
-            let needed = account.markets()?;
-            let markets = load_markets(
-                ctx.remaining_accounts,
-                &clearinghouse,
-                needed,
-                MarketSet::default(),
-                now,
-            )?;
+            let needs = Needs::to_pay_out(&account)?;
+            let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
             let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
             let report = bridge::assess(&account, &markets, now)?;
             bridge::check_can_pay_out(&report)?;

@@ -1,0 +1,82 @@
+//! Marks an account that is below zero, or takes the mark away.
+
+use crate::{
+    bridge,
+    error::EstuaryError,
+    market_view::{load_markets, MarketView, Needs},
+    state::{self, Clearinghouse, MarginAccount, MarketSet, StateAccount},
+};
+use anchor_lang::prelude::*;
+
+/// Accounts of `mark_account`. Remaining: `[market, ledger, price]` per market the account's equity depends on or that has it
+/// marked; the ledgers are writable.
+#[derive(Accounts)]
+pub struct MarkAccount<'info> {
+    /// The clearinghouse.
+    pub clearinghouse: AccountLoader<'info, Clearinghouse>,
+    /// The account.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+}
+
+impl<'info> MarkAccount<'info> {
+    /// Makes the account's mark agree with its equity; anyone may. While an account below zero is marked, nobody collects
+    /// claims in its markets, so that its loss falls on all of them alike.
+    ///
+    /// # Errors
+    /// [`EstuaryError::NothingToMark`], those of the market accounts and prices, the engine's.
+    pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
+        let accounts = ctx.accounts;
+        state::read(&accounts.clearinghouse)?;
+        let now = Clock::get()?.unix_timestamp;
+        let mut account = state::write(&accounts.margin_account)?;
+        let needs = Needs::of(&[&*account])?;
+        let all = needs.markets.union(MarketSet::from_bits(account.marked));
+        let needs = Needs {
+            markets: all,
+            written: all,
+            ..needs
+        };
+        let clearinghouse = accounts.clearinghouse.key();
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
+        let data: Vec<_> = markets.iter().map(MarketView::data).collect();
+        let report = bridge::assess(&account, &data, now)?;
+        let marks = if report.equity.0 < 0 {
+            account.markets()?
+        } else {
+            MarketSet::default()
+        };
+        require!(marks.bits() != account.marked, EstuaryError::NothingToMark);
+        set_marks(&mut account, &markets, marks)?;
+        for view in &markets {
+            view.record_price()?;
+        }
+        account.invariant()
+    }
+}
+
+/// Marks the account in exactly the markets of `marks` and counts it there. `markets` has those and all it is marked in.
+pub(crate) fn set_marks(
+    account: &mut MarginAccount,
+    markets: &[MarketView<'_>],
+    marks: MarketSet,
+) -> Result<()> {
+    let marked = MarketSet::from_bits(account.marked);
+    for view in markets {
+        let index = view.market.header.index;
+        let (before, after) = (marked.contains(index), marks.contains(index));
+        if before == after {
+            continue;
+        }
+        let mut ledger = state::write(&view.ledger)?;
+        let count = ledger.claims.unresolved;
+        let count = if after {
+            count.checked_add(1)
+        } else {
+            count.checked_sub(1)
+        };
+        ledger.claims.unresolved = count.ok_or(EstuaryError::LedgerInvariant)?;
+    }
+    account.marked = marks.bits();
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Settles what has become of one account's profit and loss in one market.
+
+use crate::{
+    bridge::{matured::matured_value, positions_in, settlement::marked_values_down},
+    error::EstuaryError,
+    instructions::settlement::{
+        recognise_loss, refresh, settle_carry, Settlement, SETTLEMENT_BANK,
+    },
+    market_view::{load_markets, MarketView, Needs},
+    state::{self, Bank, Clearinghouse, MarginAccount, MarketLedger, MarketSet, StateAccount},
+};
+use anchor_lang::prelude::*;
+
+/// Accounts of `settle`. Remaining: `[market, ledger, price]` of the market; the ledger is writable, and the price is read
+/// only when variation of open positions is settled.
+#[derive(Accounts)]
+pub struct Settle<'info> {
+    /// The clearinghouse.
+    pub clearinghouse: AccountLoader<'info, Clearinghouse>,
+    /// The account to settle.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// The settlement token's bank, needed when the account is left with a debt and nothing else.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub bank: Option<AccountLoader<'info, Bank>>,
+}
+
+impl<'info> Settle<'info> {
+    fn validate(&self) -> Result<()> {
+        state::read(&self.clearinghouse)?;
+        if let Some(bank) = &self.bank {
+            let index = state::read(bank)?.index;
+            require_eq!(index, SETTLEMENT_BANK, EstuaryError::NotTheSettlementBank);
+        }
+        Ok(())
+    }
+
+    /// Settles one account in one market; anyone may. In this order: with `variation`, open futures and perps are settled
+    /// at mark; positions in series with a settlement price leave the account for what they pay; a recognised loss
+    /// whose time has come lowers all claims, and waiting cash goes to its rounds; the account collects on its claims; its
+    /// gain is registered as a claim, or its loss paid in cash, at most what is claimed and not yet paid. If then the
+    /// account owes and has nothing at all, the loss is recognised.
+    ///
+    /// # Errors
+    /// [`EstuaryError::NothingToSettle`], [`EstuaryError::InsuranceBankMissing`],
+    /// [`EstuaryError::NotTheSettlementBank`], and those of the market accounts and, with `variation`, prices.
+    pub fn handle(ctx: Context<'info, Self>, market: u16, variation: bool) -> Result<()> {
+        let accounts = ctx.accounts;
+        accounts.validate()?;
+        let now = Clock::get()?.unix_timestamp;
+        let mut account = state::write(&accounts.margin_account)?;
+        let mut here = MarketSet::default();
+        here.insert(market)?;
+        let marked = variation && account.priced_markets()?.contains(market);
+        let needs = Needs {
+            markets: here,
+            priced: if marked { here } else { MarketSet::default() },
+            written: here,
+        };
+        let clearinghouse = accounts.clearinghouse.key();
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
+        let view = markets.first().ok_or(EstuaryError::MarketUnknown)?;
+        let mut bank = accounts.bank.as_ref().map(state::write).transpose()?;
+        let done = settle(&mut account, view, bank.as_deref_mut(), marked, now)?;
+        account.invariant()?;
+        if let Some(bank) = bank {
+            bank.invariant()?;
+        }
+        let _ = done;
+        Ok(())
+    }
+}
+
+/// Everything of the settlement; see [`Settle::handle`].
+fn settle(
+    account: &mut MarginAccount,
+    view: &MarketView<'_>,
+    bank: Option<&mut Bank>,
+    marked: bool,
+    now: i64,
+) -> Result<Settlement> {
+    let mut done = Settlement::default();
+    let before = state::read(&view.ledger)?.claims;
+    if marked {
+        done.variation = settle_variation(account, view, now)?;
+        view.record_price()?;
+    }
+    let mut ledger = state::write(&view.ledger)?;
+    settle_matured(account, view, &mut ledger, &mut done)?;
+    refresh(&mut ledger.claims, now)?;
+    settle_carry(account, &mut ledger, now, &mut done)?;
+    recognise_loss(account, &mut ledger, bank, now, &mut done)?;
+    let moved = done != Settlement::default() || ledger.claims != before;
+    require!(moved, EstuaryError::NothingToSettle);
+    ledger.invariant()?;
+    Ok(done)
+}
+
+/// Turns the positions in matured series with a settlement price into carry: what their lots pay, and their cost.
+fn settle_matured(
+    account: &mut MarginAccount,
+    view: &MarketView<'_>,
+    ledger: &mut MarketLedger,
+    done: &mut Settlement,
+) -> Result<()> {
+    let (header, table) = (&view.market.header, &view.market.table);
+    let mut matured = Vec::new();
+    for position in positions_in(account, header.index) {
+        if let Some(value) = matured_value(header, table, position)? {
+            matured.push((*position, value.0));
+        }
+    }
+    for (position, value) in matured {
+        let lots = position.lots.checked_neg();
+        let lots = lots.ok_or(EstuaryError::LotsOverflow)?;
+        let (market, slot) = (position.market, position.slot);
+        let moved = account.apply_trade(market, slot, position.generation, lots, value)?;
+        ledger.move_lots(slot, moved.before, moved.after)?;
+        ledger.add_exercised(value)?;
+        let sum = done.exercised.checked_add(value);
+        done.exercised = sum.ok_or(EstuaryError::AmountOverflow)?;
+        done.matured = done.matured.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Moves the profit and loss of open futures and perps from their cost to the carry, so that each is worth nothing at
+/// mark. Returns what moved.
+fn settle_variation(account: &mut MarginAccount, view: &MarketView<'_>, now: i64) -> Result<i64> {
+    let market = view.market.header.index;
+    let data = view.data();
+    let positions = positions_in(account, market);
+    let values = marked_values_down(&data, positions, now)?;
+    let mut moved = 0i64;
+    for (position, value) in account.positions_in_mut(market).iter_mut().zip(values) {
+        let Some(value) = value else {
+            continue;
+        };
+        let profit = position.cost.checked_add(value);
+        let profit = profit.ok_or(EstuaryError::AmountOverflow)?;
+        position.cost = value.checked_neg().ok_or(EstuaryError::AmountOverflow)?;
+        let sum = moved.checked_add(profit);
+        moved = sum.ok_or(EstuaryError::AmountOverflow)?;
+    }
+    account.add_carry(market, moved)?;
+    Ok(moved)
+}
