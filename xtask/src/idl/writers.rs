@@ -10,8 +10,20 @@ type Writers = &'static [(&'static [&'static str], &'static [&'static str])];
 
 /// Nobody: always zero.
 const NOBODY: &[&str] = &[];
-/// All move positions between two accounts.
-const TRADES: &[&str] = &["block_trade", "liquidate", "transfer_positions"];
+
+/// All change what is open: trades, and settlement of matured positions.
+const POSITIONS: &[&str] = &["block_trade", "liquidate", "transfer_positions", "settle"];
+/// All move cash between accounts and the claims of a market.
+const CLAIMS: &[&str] = &["settle"];
+/// All change the balances of accounts.
+const BALANCES: &[&str] = &[
+    "deposit",
+    "withdraw",
+    "transfer_cash",
+    "block_trade",
+    "liquidate",
+    "settle",
+];
 
 /// All write entries of a market's expiries.
 const EXPIRIES: &[&str] = &[
@@ -55,7 +67,8 @@ const WRITERS: &[(&str, Writers)] = &[
                     "vault",
                 ],
             ),
-            (&["deposit", "withdraw"], &["deposits"]),
+            (&["deposit", "withdraw", "settle"], &["deposits"]),
+            (&["fund_insurance", "settle"], &["insurance"]),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),
@@ -156,10 +169,14 @@ const WRITERS: &[(&str, Writers)] = &[
                     "liquidate",
                     "transfer_positions",
                     "record_settlement_price",
+                    "mark_account",
+                    "settle",
                 ],
                 &["last_publish_time"],
             ),
-            (TRADES, &["total_cost", "total_open_lots", "open_lots"]),
+            (POSITIONS, &["total_cost", "total_open_lots", "open_lots"]),
+            (&["settle"], &["exercised"]),
+            (&["settle", "mark_account"], &["claims"]),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),
@@ -171,18 +188,9 @@ const WRITERS: &[(&str, Writers)] = &[
                 &["version", "bump", "sub_id", "clearinghouse", "owner"],
             ),
             (&["set_delegate"], &["delegate", "delegate_expiry"]),
-            (TRADES, &["position_count", "positions"]),
-            (
-                &[
-                    "open_account",
-                    "deposit",
-                    "withdraw",
-                    "transfer_cash",
-                    "block_trade",
-                    "liquidate",
-                ],
-                &["balances"],
-            ),
+            (POSITIONS, &["position_count", "positions", "unsettled"]),
+            (&["mark_account"], &["marked"]),
+            (BALANCES, &["balances"]),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),
@@ -190,24 +198,55 @@ const WRITERS: &[(&str, Writers)] = &[
         "Balance",
         &[
             (&["open_account"], &["bank"]),
-            (
-                &[
-                    "deposit",
-                    "withdraw",
-                    "transfer_cash",
-                    "block_trade",
-                    "liquidate",
-                ],
-                &["amount"],
-            ),
+            (BALANCES, &["amount"]),
             (NOBODY, &["padding"]),
         ],
     ),
     (
         "Position",
         &[
-            (TRADES, &["market", "slot", "generation", "lots", "cost"]),
+            (POSITIONS, &["market", "slot", "generation", "lots", "cost"]),
             (NOBODY, &["reserved"]),
+        ],
+    ),
+    (
+        "Unsettled",
+        &[
+            (POSITIONS, &["market", "carry"]),
+            (CLAIMS, &["claims"]),
+            (NOBODY, &["padding"]),
+        ],
+    ),
+    (
+        "Claim",
+        &[
+            (CLAIMS, &["round", "face", "collected"]),
+            (NOBODY, &["padding"]),
+        ],
+    ),
+    (
+        "ClaimsPool",
+        &[
+            (
+                CLAIMS,
+                &[
+                    "cash",
+                    "unallocated",
+                    "loss_to_share",
+                    "share_after",
+                    "total_socialised",
+                    "rounds",
+                ],
+            ),
+            (&["mark_account"], &["unresolved"]),
+            (NOBODY, &["padding"]),
+        ],
+    ),
+    (
+        "Round",
+        &[
+            (CLAIMS, &["id", "face", "received", "socialised"]),
+            (NOBODY, &["padding"]),
         ],
     ),
 ];
