@@ -114,7 +114,7 @@ fn an_answer_adds_up() {
     let owned = 500.0 + 1.25 * 100.0;
     let field = |name: &str| number(&got[name]);
     assert!((field("equity") - (owned + unsettled + options)).abs() < 1e-5);
-    assert!((field("senior") - (owned + (unsettled + options).min(0.0))).abs() < 1e-5);
+    assert!((field("senior") - (owned + unsettled.min(0.0) + options.min(0.0))).abs() < 1e-5);
     let initial: f64 = got["markets"]
         .as_array()
         .expect("markets")
