@@ -10,6 +10,7 @@ mod case;
 mod keeper;
 mod market;
 mod row;
+mod settlement;
 mod stage;
 mod sweep;
 mod trader;
@@ -43,6 +44,7 @@ fn table() -> Vec<Row> {
     let mut rows = admin::rows();
     rows.extend(market::rows());
     rows.extend(keeper::rows());
+    rows.extend(settlement::rows());
     rows.extend(trader::rows());
     rows.extend(two_accounts::rows());
     rows

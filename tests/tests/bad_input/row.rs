@@ -242,7 +242,7 @@ impl Row {
         for market in 0..2 {
             row = row
                 .price(["price0", "price1"][market], market)
-                .market(market);
+                .market(market, market);
         }
         row.case(Input::MissingAccounts, E::MarketAccountMissing, |case| {
             case.drop_last(1);
@@ -288,8 +288,9 @@ impl Row {
         )
     }
 
-    fn market(self, market: usize) -> Self {
-        let name = move |what: &str| format!("{what}{market}");
+    /// An instruction that uses a market, whose accounts are at this place of those after the named ones.
+    pub fn market(self, place: usize, market: usize) -> Self {
+        let name = move |what: &str| format!("{what}{place}");
         self.case(Input::WrongOwner, E::MarketAccountOwner, move |case| {
             case.disown(&name("market"));
         })
@@ -310,7 +311,8 @@ impl Row {
             move |case| case.foreign(&name("ledger")),
         )
         .case(Input::WrongAddress, E::LedgerOfAnotherMarket, move |case| {
-            case.put(&name("ledger"), &format!("ledger{}", 1 - market));
+            let other = case.stage.markets[1 - market].ledger;
+            case.replace(&name("ledger"), other);
         })
     }
 

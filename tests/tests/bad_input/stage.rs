@@ -198,6 +198,14 @@ impl Stage {
         self.world.set_price(&self.markets[1], SOL_PRICE);
     }
 
+    /// Moves profit of the weak account's to the maker, so that it is below zero.
+    pub fn sink(&mut self) {
+        let slot = self.legs(1)[0].slot;
+        let (to, from, market) = (&self.maker, &self.weak, &self.markets[0]);
+        let loss = 100_000 * USD as i64;
+        self.world.shift(to, from, market, slot, loss);
+    }
+
     /// Value of a perp's lot at the price it was listed at, micro-units.
     fn value(market: &Underlying) -> i64 {
         let lot = market.listed_price as f64 * market.args.lot_size as f64 * 1e-11;

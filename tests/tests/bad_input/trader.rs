@@ -141,45 +141,45 @@ fn own_account(row: Row) -> Row {
 
 /// What a deposit and a withdrawal have in common; `outside` is the token account that is not the vault.
 fn money(row: Row, outside: &'static str) -> Row {
-    row.owned(&[
-        "clearinghouse",
-        "margin_account",
-        "bank",
-        "mint",
-        "vault",
-        outside,
-    ])
-    .case(WrongOwner, A::InvalidProgramId, |case| {
-        case.elsewhere("token_program")
-    })
-    .local(&["clearinghouse", "margin_account", "bank"])
-    .case(ForeignClearinghouse, E::VaultOfAnotherBank, |case| {
-        case.foreign("vault")
-    })
-    .case(WrongAddress, E::VaultOfAnotherBank, move |case| {
-        let mint = case.stage.house.mint;
-        let bank = case.stage.house.bank;
-        let vault = case
-            .stage
-            .world
-            .place(token::token_account(mint, bank, USD));
-        case.replace("vault", vault);
-    })
-    .case(WrongMint, E::TokenAccountMint, |case| {
-        let mint = case.stage.other_mint;
-        case.replace("mint", mint);
-    })
-    .case(WrongMint, E::TokenAccountMint, move |case| {
-        let (mint, owner) = (case.stage.other_mint, case.stage.taker.owner.pubkey());
-        let tokens = case
-            .stage
-            .world
-            .place(token::token_account(mint, owner, USD));
-        case.replace(outside, tokens);
-    })
-    .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
-        case.swap("margin_account", "bank");
-    })
+    bank_tokens(row, outside)
+        .owned(&["margin_account"])
+        .local(&["margin_account"])
+        .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.swap("margin_account", "bank");
+        })
+}
+
+/// What instructions about a bank's tokens have in common; `outside` is the token account that is not the vault.
+pub fn bank_tokens(row: Row, outside: &'static str) -> Row {
+    row.owned(&["clearinghouse", "bank", "mint", "vault", outside])
+        .case(WrongOwner, A::InvalidProgramId, |case| {
+            case.elsewhere("token_program")
+        })
+        .local(&["clearinghouse", "bank"])
+        .case(ForeignClearinghouse, E::VaultOfAnotherBank, |case| {
+            case.foreign("vault")
+        })
+        .case(WrongAddress, E::VaultOfAnotherBank, move |case| {
+            let mint = case.stage.house.mint;
+            let bank = case.stage.house.bank;
+            let vault = case
+                .stage
+                .world
+                .place(token::token_account(mint, bank, USD));
+            case.replace("vault", vault);
+        })
+        .case(WrongMint, E::TokenAccountMint, |case| {
+            let mint = case.stage.other_mint;
+            case.replace("mint", mint);
+        })
+        .case(WrongMint, E::TokenAccountMint, move |case| {
+            let (mint, owner) = (case.stage.other_mint, case.stage.taker.owner.pubkey());
+            let tokens = case
+                .stage
+                .world
+                .place(token::token_account(mint, owner, USD));
+            case.replace(outside, tokens);
+        })
 }
 
 fn deposit() -> Row {

@@ -22,7 +22,7 @@ pub struct SetMarketStatus<'info> {
 
 impl<'info> SetMarketStatus<'info> {
     /// Sets what block trades and transfers of positions may do in the market, from the next instruction on. Deposits,
-    /// withdrawals and liquidations never depend on it.
+    /// withdrawals, settlement and liquidations never depend on it.
     ///
     /// # Errors
     /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::AccountOfAnotherClearinghouse`].
