@@ -5,9 +5,12 @@ use bytemuck::{AnyBitPattern, Zeroable};
 use estuary::state::market::split_market;
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::{
-    Bank, Clearinghouse, Expiry, MarginAccount, Market, MarketLedger, Position, Series,
+    Bank, Clearinghouse, Expiry, MarginAccount, Market, MarketLedger, Position, Series, SeriesKind,
     StateAccount, Unsettled,
 };
+use estuary_risk::market::OptionKind;
+use estuary_risk::settlement::{payoff, value_per_lot_down};
+use estuary_risk::units::Price;
 use solana_account::{AccountSharedData, ReadableAccount};
 use std::collections::{HashMap, HashSet};
 
@@ -72,6 +75,30 @@ fn check_table(market: &MarketCopy) {
         let free = Expiry::default();
         assert_eq!(bytemuck::bytes_of(expiry), bytemuck::bytes_of(&free));
     }
+}
+
+/// What matured positions were worth that have left their accounts, and what those are worth that have not: together
+/// zero. `net` are the lots left per slot.
+fn check_exercised(ledger: &MarketLedger, market: &MarketCopy, net: &[i128]) {
+    let header = &market.header;
+    let mut sum = i128::from(ledger.exercised);
+    for (slot, series) in market.table.iter().enumerate() {
+        if !market.is_settled(slot) {
+            continue;
+        }
+        let settlement = header.expiries[usize::from(series.expiry)]
+            .average
+            .settlement_price;
+        let kind = match series.kind().expect("a kind of series") {
+            SeriesKind::Call => Some(OptionKind::Call),
+            SeriesKind::Put => Some(OptionKind::Put),
+            SeriesKind::Future | SeriesKind::Perp => None,
+        };
+        let paid = payoff(kind, Price(series.strike), Price(settlement));
+        let per_lot = value_per_lot_down(paid, header.price_exponent, header.lot_size);
+        sum += net[slot] * i128::from(per_lot.expect("the value of a lot").0);
+    }
+    assert_eq!(sum, 0, "what matured positions paid and have to pay");
 }
 
 impl Books {
@@ -293,6 +320,7 @@ impl Books {
             ledger.total_cost.into(),
             "cost and carry over all accounts of the market"
         );
+        check_exercised(ledger, market, &net);
         self.check_claims(ledger, market);
     }
 

@@ -10,6 +10,7 @@ pub mod compute_units;
 pub mod elf;
 pub mod expiry;
 pub mod ix;
+pub mod life;
 pub mod outcome;
 pub mod packet;
 pub mod price;
@@ -21,6 +22,7 @@ pub mod trade;
 pub mod world;
 
 pub use books::Holding;
+pub use life::Life;
 pub use outcome::Outcome;
 pub use price::Feed;
 pub use random::Random;
