@@ -236,6 +236,14 @@ impl Row {
             .none(&[Input::PausedMarket], "it uses no market")
     }
 
+    /// An instruction that names no series: what the accounts hold of a matured one, settled or not, does not stop it.
+    pub fn matured(self) -> Self {
+        self.harmless(Input::MaturedSeries, |case| case.stage.hold_matured())
+            .harmless(Input::MaturedSeries, |case| {
+                case.stage.hold_settled();
+            })
+    }
+
     /// An instruction that values accounts with positions in the first two markets.
     pub fn markets(self) -> Self {
         let mut row = self;

@@ -62,10 +62,7 @@ fn settle() -> Row {
         .case(OverflowingAmount, E::MarketUnknown, args(u16::MAX, true))
         .case(UnknownSeries, E::MarketNotNeeded, args(40, true))
         .case(UnknownSeries, E::MarketAccountMissing, args(0, true))
-        .none(
-            &[MaturedSeries],
-            "what a matured series pays is what it settles",
-        )
+        .matured()
         .case(DuplicateAccounts, E::NothingToSettle, |case| {
             let same = case.instruction.clone();
             case.stage.world.send(same, &[]).ok();
@@ -120,10 +117,7 @@ fn mark_account() -> Row {
         })
         .none(&[WrongMint], "it uses no token")
         .none(&[ZeroAmount, OverflowingAmount], "it takes no amount")
-        .none(
-            &[MaturedSeries],
-            "it names no series, and what an account holds does not stop it",
-        )
+        .matured()
         .case(DuplicateAccounts, E::NothingToMark, |case| {
             let same = case.instruction.clone();
             case.stage.world.send(same, &[]).ok();

@@ -3,6 +3,7 @@
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::instructions::{CreateMarketArgs, PositionTransfer, SeriesArgs, TradeLeg};
 use estuary::state::SeriesKind::Future;
+use estuary_tests::expiry::MINUTE;
 use estuary_tests::setup::{btc_args, flat_slice, BTC_PRICE, SOL_PRICE, USD, VOL_PPB};
 use estuary_tests::trade::PERP;
 use estuary_tests::{
@@ -196,6 +197,39 @@ impl Stage {
         self.world.pass(SINCE_LAST);
         self.world.set_price(&self.markets[0], BTC_PRICE);
         self.world.set_price(&self.markets[1], SOL_PRICE);
+    }
+
+    /// Gives the taker and the weak account a lot each of a series of the first market.
+    fn hold_one(&mut self, slot: u16) {
+        let held = Holding {
+            slot,
+            lots: 1,
+            cost: -Self::value(&self.markets[0]),
+        };
+        for long in [&self.taker, &self.weak] {
+            let (short, market) = (&self.maker, &self.markets[0]);
+            self.world.hold(long, short, market, &[held]);
+        }
+    }
+
+    /// Gives them the future that has expired without a settlement price.
+    pub fn hold_matured(&mut self) {
+        self.hold_one(self.matured_slot);
+    }
+
+    /// Gives them a future that has a settlement price, and returns its slot. Time has passed to its expiry and a minute
+    /// on, and the prices are of now.
+    pub fn hold_settled(&mut self) -> u16 {
+        let slot = self.world.slot(&self.markets[0], Future, 0, 0);
+        self.hold_one(slot);
+        let expiry = self.later_expiry();
+        self.world
+            .mature(&self.house, &self.markets[0], expiry, BTC_PRICE);
+        self.world.pass(MINUTE);
+        for (market, price) in self.markets.iter().zip([BTC_PRICE, SOL_PRICE]) {
+            self.world.set_price(market, price);
+        }
+        slot
     }
 
     /// Moves profit of the weak account's to the maker, so that it is below zero.

@@ -247,10 +247,7 @@ fn withdraw() -> Row {
         .case(UnknownSeries, E::SlotUnknown, |case| {
             case.forge("margin_account", unlisted_position)
         })
-        .none(
-            &[MaturedSeries],
-            "it names no series, and what an account holds does not stop it",
-        )
+        .matured()
         .markets()
         .harmless(PausedMarket, |case| case.pause())
 }
@@ -279,10 +276,7 @@ fn margin_report() -> Row {
         .case(UnknownSeries, E::SlotUnknown, |case| {
             case.forge("margin_account", unlisted_position)
         })
-        .none(
-            &[MaturedSeries],
-            "it names no series, and what an account holds does not stop it",
-        )
+        .matured()
         .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
             case.swap("clearinghouse", "margin_account");
         })

@@ -80,10 +80,7 @@ fn transfer_cash() -> Row {
         .case(UnknownSeries, E::SlotUnknown, |case| {
             case.forge("source", unlisted_position)
         })
-        .none(
-            &[MaturedSeries],
-            "it names no series, and what an account holds does not stop it",
-        )
+        .matured()
         .harmless(PausedMarket, |case| case.pause())
 }
 
@@ -95,6 +92,13 @@ fn moving(change: fn(&mut PositionTransfer, &Stage)) -> impl Fn(&mut Case<'_>) {
         let transfers = vec![transfer];
         case.args(instruction::TransferPositions { transfers });
     }
+}
+
+/// Moves a lot of another series instead.
+fn move_slot(case: &mut Case<'_>, slot: u16) {
+    let moved = case.stage.moved(1);
+    let transfers = vec![PositionTransfer { slot, ..moved }];
+    case.args(instruction::TransferPositions { transfers });
 }
 
 fn transfer_positions() -> Row {
@@ -162,6 +166,16 @@ fn transfer_positions() -> Row {
             E::TransferExceedsPosition,
             moving(|one, stage| one.slot = stage.matured_slot),
         )
+        // Between accounts of one owner a matured position may move: it is worth the same in both.
+        .harmless(MaturedSeries, |case| {
+            case.stage.hold_matured();
+            let slot = case.stage.matured_slot;
+            move_slot(case, slot);
+        })
+        .harmless(MaturedSeries, |case| {
+            let slot = case.stage.hold_settled();
+            move_slot(case, slot);
+        })
         .case(DuplicateAccounts, E::LegDuplicated, |case| {
             let transfers = vec![case.stage.moved(1); 2];
             case.args(instruction::TransferPositions { transfers });
@@ -270,6 +284,12 @@ fn block_trade() -> Row {
         E::SeriesExpired,
         trading(|leg, stage| leg.slot = stage.matured_slot),
     )
+    .case(MaturedSeries, E::SeriesExpired, |case| {
+        let slot = case.stage.hold_settled();
+        let mut legs = case.stage.legs(-1);
+        legs[0].slot = slot;
+        case.args(instruction::BlockTrade { legs });
+    })
     .case(DuplicateAccounts, E::LegDuplicated, |case| {
         let legs = vec![case.stage.legs(1)[0]; 2];
         case.args(instruction::BlockTrade { legs });
@@ -315,10 +335,7 @@ fn liquidate() -> Row {
     .case(UnknownSeries, E::SlotUnknown, |case| {
         case.forge("liquidated_account", unlisted_position)
     })
-    .none(
-        &[MaturedSeries],
-        "it names no series, and what an account holds does not stop it",
-    )
+    .matured()
     .case(WrongOwner, E::LedgerNotWritable, |case| {
         case.read_only("ledger0")
     })
