@@ -1,9 +1,11 @@
 //! What became of a transaction, to be asserted exactly: a refusal names its error, or the test fails.
 
 use anchor_lang::error::ERROR_CODE_OFFSET;
+use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::prelude::{ErrorCode, Pubkey};
 use anchor_spl::token::spl_token::error::TokenError;
 use estuary::EstuaryError;
+use estuary_client::event::Event;
 use litesvm::types::{TransactionMetadata, TransactionResult};
 use solana_instruction_error::InstructionError;
 use solana_transaction_error::TransactionError;
@@ -16,6 +18,19 @@ const ACCOUNT_ALREADY_IN_USE: u32 = 0;
 #[derive(Debug)]
 pub struct Outcome(pub(crate) TransactionResult);
 
+/// The program's events in a transaction, in their order.
+///
+/// # Panics
+/// When one does not decode.
+pub fn events(done: &TransactionMetadata) -> Vec<Event> {
+    let inner = done.inner_instructions.iter().flatten();
+    inner
+        .map(|inner| &inner.instruction.data)
+        .filter(|data| data.starts_with(EVENT_IX_TAG_LE))
+        .map(|data| Event::decode(data).expect("an event that the client knows"))
+        .collect()
+}
+
 impl Outcome {
     /// The metadata of a transaction that has to succeed.
     ///
@@ -27,6 +42,16 @@ impl Outcome {
             Ok(metadata) => metadata,
             Err(failed) => panic!("{}\n{}", failed.err, failed.meta.logs.join("\n")),
         }
+    }
+
+    /// The event of a transaction that has to succeed and to emit this one.
+    #[track_caller]
+    pub fn event(self) -> Event {
+        let events = events(&self.ok());
+        let [event] = &events[..] else {
+            panic!("one event expected: {events:?}");
+        };
+        event.clone()
     }
 
     /// Asserts that Estuary refused with exactly this error.

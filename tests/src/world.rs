@@ -2,7 +2,7 @@
 
 use crate::audit::{read, read_market, Books, MarketCopy};
 use crate::packet::{self, PACKET};
-use crate::{elf, token, Feed, Outcome};
+use crate::{elf, outcome, reconcile, token, Feed, Outcome};
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use bytemuck::AnyBitPattern;
@@ -17,6 +17,8 @@ use std::collections::{HashMap, HashSet};
 
 /// When every world begins: 9 October 2025.
 pub const START: i64 = 1_760_000_000;
+/// Most heap a transaction can ask for, bytes.
+const MAX_HEAP: u32 = 256 * 1024;
 /// Most compute units a transaction can ask for.
 const COMPUTE_UNITS: u64 = 1_400_000;
 
@@ -84,7 +86,8 @@ impl World {
         self.send_all(&[instruction], signers)
     }
 
-    /// Runs instructions in one transaction. Whatever becomes of it, all identities are checked; if it fails, no account
+    /// Runs instructions in one transaction. Whatever becomes of it, all identities are checked; if it
+    /// succeeds, its events have to tell every change of a margin account, and if it fails, no account
     /// may have changed but for the fee.
     ///
     /// Of the keys given those sign that the instructions want as signers.
@@ -98,8 +101,12 @@ impl World {
         let transaction = packet::sign(message, &keys);
         let before = self.accounts().clone();
         let result = self.svm.send_transaction(transaction);
-        if result.is_err() {
-            self.assert_unchanged(&before);
+        match &result {
+            Ok(done) => {
+                let events = outcome::events(done);
+                reconcile::check(instructions, &events, &before, self.accounts());
+            }
+            Err(_) => self.assert_unchanged(&before),
         }
         self.audit();
         Outcome(result)
@@ -120,6 +127,36 @@ impl World {
         assert_eq!(done.return_data.program_id, estuary::ID);
         let view = estuary_client::view::padded(&done.return_data.data);
         *view.expect("a view")
+    }
+
+    /// The high-water mark of the heap: the fewest bytes, to 64, with which a transaction that has to succeed does.
+    /// Nothing it writes is kept, and the heap is back to what it was.
+    ///
+    /// # Panics
+    /// When it fails even with all the heap there is.
+    #[track_caller]
+    pub fn heap_needed(&mut self, instruction: Instruction, signers: &[&Keypair]) -> u32 {
+        const STEP: u32 = 64;
+        let message = self.message(&[instruction]);
+        let keys: Vec<_> = std::iter::once(&self.payer)
+            .chain(signers.iter().copied())
+            .collect();
+        let transaction = packet::sign(message, &keys);
+        let usual = self.svm.get_compute_budget().expect("a budget").heap_size;
+        let (mut too_few, mut enough) = (0, MAX_HEAP / STEP);
+        while enough - too_few > 1 {
+            let half = u32::midpoint(too_few, enough);
+            self.use_heap(half * STEP);
+            match self.svm.simulate_transaction(transaction.clone()) {
+                Ok(_) => enough = half,
+                Err(_) => too_few = half,
+            }
+        }
+        self.use_heap(enough * STEP);
+        let done = self.svm.simulate_transaction(transaction);
+        done.expect("a transaction that succeeds with enough heap");
+        self.use_heap(usual);
+        enough * STEP
     }
 
     /// The legacy message, or one with a lookup table made for it where that would not fit.

@@ -131,8 +131,8 @@ fn the_fullest_accounts_are_liquidated_in_one_transaction() {
 }
 
 #[test]
-fn sixty_four_positions_in_two_markets_need_no_more_heap_than_usual() {
-    liquidated(2, 32, 0, USUAL_HEAP);
+fn sixty_positions_in_two_markets_need_no_more_heap_than_usual() {
+    liquidated(2, 30, 0, USUAL_HEAP);
 }
 
 #[test]

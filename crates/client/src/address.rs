@@ -8,6 +8,11 @@ pub fn derive(seeds: &[&[u8]]) -> Pubkey {
     Pubkey::find_program_address(seeds, &estuary::ID).0
 }
 
+/// The address that signs for the program's events.
+pub fn event_authority() -> Pubkey {
+    estuary::EVENT_AUTHORITY_AND_BUMP.0
+}
+
 /// Address of a market's ledger.
 pub fn ledger(market: &Pubkey) -> Pubkey {
     derive(&[seeds::LEDGER, market.as_ref()])

@@ -11,7 +11,7 @@ use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
 use estuary::{accounts, instruction};
 
-use crate::address::{ledger, House};
+use crate::address::{event_authority, ledger, House};
 
 /// A margin account and the token account that its owner pays from and is paid to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,6 +284,8 @@ impl House {
             vault: self.vault,
             source: trader.tokens,
             token_program: token::ID,
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         build(accounts, instruction::Deposit { amount })
     }
@@ -300,6 +302,8 @@ impl House {
             vault: self.vault,
             destination: trader.tokens,
             token_program: token::ID,
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         let mut instruction = build(accounts, instruction::Withdraw { amount });
         instruction
@@ -322,6 +326,8 @@ impl House {
             clearinghouse: self.clearinghouse,
             source: self.margin_account(&from.owner, from.sub_id),
             destination: self.margin_account(&from.owner, to),
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         let mut instruction = build(accounts, instruction::TransferCash { amount });
         let remaining = market_accounts(markets, Ledgers::Read);
@@ -344,6 +350,8 @@ impl House {
             clearinghouse: self.clearinghouse,
             source: self.margin_account(&from.owner, from.sub_id),
             destination: self.margin_account(&from.owner, to),
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         let mut instruction = build(accounts, instruction::TransferPositions { transfers });
         let remaining = mixed_accounts(markets, moved);
@@ -367,6 +375,8 @@ impl House {
             clearinghouse: self.clearinghouse,
             taker_account: self.margin_account(&taker.owner, taker.sub_id),
             maker_account: self.margin_account(&maker.owner, maker.sub_id),
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         let mut instruction = build(accounts, instruction::BlockTrade { legs });
         let remaining = mixed_accounts(markets, traded);
@@ -406,6 +416,8 @@ impl House {
             clearinghouse: self.clearinghouse,
             liquidator_account: self.margin_account(&liquidator.owner, liquidator.sub_id),
             liquidated_account: self.margin_account(&liquidated.owner, liquidated.sub_id),
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         let mut instruction = build(accounts, instruction::Liquidate {});
         let remaining = mixed_accounts(markets, liquidated_markets);
@@ -426,6 +438,8 @@ impl House {
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
             bank: with_bank.then_some(self.bank),
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         let data = instruction::Settle { market, variation };
         let mut instruction = build(settle, data);
@@ -440,6 +454,8 @@ impl House {
         let accounts = accounts::MarkAccount {
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         let mut instruction = build(accounts, instruction::MarkAccount {});
         let remaining = market_accounts(markets, Ledgers::Write);
@@ -457,6 +473,8 @@ impl House {
             vault: self.vault,
             source,
             token_program: token::ID,
+            event_authority: event_authority(),
+            program: estuary::ID,
         };
         build(accounts, instruction::FundInsurance { amount })
     }

@@ -8,6 +8,7 @@ pub mod account;
 pub mod address;
 pub mod chain;
 pub mod error;
+pub mod event;
 pub mod instruction;
 pub mod risk;
 pub mod view;

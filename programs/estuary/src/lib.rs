@@ -15,9 +15,11 @@
 
 #[deny(missing_docs)]
 pub mod bridge;
-// `#[error_code]` adds a function without documentation when the IDL is built.
+// `#[error_code]` and `#[event]` add functions without documentation when the IDL is built.
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod error;
+#[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
+pub mod event;
 #[cfg(all(
     target_os = "solana",
     feature = "custom-heap",

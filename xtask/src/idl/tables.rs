@@ -2,7 +2,7 @@
 
 use super::{layout, writers};
 use anchor_lang_idl::types::{
-    Idl, IdlInstructionAccount, IdlInstructionAccountItem, IdlPda, IdlSeed,
+    Idl, IdlInstructionAccount, IdlInstructionAccountItem, IdlPda, IdlSeed, IdlType,
 };
 use anyhow::{bail, Context, Result};
 
@@ -16,8 +16,16 @@ const PROGRAMS: [(&str, &str); 2] = [
         "the token program",
     ),
 ];
+/// What the accounts are for that Anchor adds to instructions with events.
+const ADDED: [(&str, &str); 2] = [
+    (
+        "event_authority",
+        "Signs for the event when the program calls itself.",
+    ),
+    ("program", "This program, which receives the event."),
+];
 
-/// The section with a name: `struct NAME` or `instructions`.
+/// The section with a name: `struct NAME`, `instructions` or `events`.
 ///
 /// # Errors
 /// For another name, and for a struct the IDL lacks.
@@ -25,6 +33,7 @@ pub fn section(idl: &Idl, name: &str) -> Result<String> {
     match name.split_once(' ') {
         Some(("struct", name)) => structure(idl, name),
         None if name == "instructions" => instructions(idl),
+        None if name == "events" => events(idl),
         _ => bail!("nothing generates this"),
     }
 }
@@ -89,6 +98,8 @@ fn instructions(idl: &Idl) -> Result<String> {
             // What follows is said to Anchor, about accounts that the program checks itself.
             let meaning = prose(&account.docs);
             let meaning = meaning.split(" CHECK:").next().unwrap_or_default();
+            let added = ADDED.iter().find(|(name, _)| *name == account.name);
+            let meaning = added.map_or(meaning, |(_, meaning)| *meaning);
             let mark = |set: bool| if set { "✓" } else { "" };
             text.push_str(&format!(
                 "| {title} | `{}` | {} | {} | {} | {meaning} |\n",
@@ -101,6 +112,44 @@ fn instructions(idl: &Idl) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// Every event and the structs that only events hold, with their fields in the order of the bytes.
+fn events(idl: &Idl) -> Result<String> {
+    let mut text = String::from("| Event | Field | Type | Meaning |\n|---|---|---|---|\n");
+    let mut parts = Vec::new();
+    for event in &idl.events {
+        event_fields(idl, &event.name, &mut text, &mut parts)?;
+    }
+    let mut next = 0;
+    while let Some(name) = parts.get(next).cloned() {
+        event_fields(idl, &name, &mut text, &mut parts)?;
+        next += 1;
+    }
+    Ok(text)
+}
+
+/// The rows of one struct; structs it holds that are not in `parts` yet are added to them.
+fn event_fields(idl: &Idl, name: &str, text: &mut String, parts: &mut Vec<String>) -> Result<()> {
+    let mut title = format!("`{name}`");
+    for field in layout::fields(idl, name)? {
+        let (ty, meaning) = (layout::name(&field.ty), prose(&field.docs));
+        text.push_str(&format!(
+            "| {title} | `{}` | `{ty}` | {meaning} |\n",
+            field.name
+        ));
+        title.clear();
+        let part = match &field.ty {
+            IdlType::Vec(item) => item.as_ref(),
+            ty => ty,
+        };
+        if let IdlType::Defined { name, .. } = part {
+            if !parts.contains(name) {
+                parts.push(name.clone());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What determines an account: its seeds, its fixed address, or the accounts that store its key.

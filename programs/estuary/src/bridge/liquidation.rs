@@ -55,6 +55,8 @@ pub struct Taken {
     pub premium: i64,
     /// Change of the account's cost, for futures and perps.
     pub cost: i64,
+    /// By how much the account is paid less than mark.
+    pub discount: i64,
 }
 
 impl Liquidation {
@@ -131,6 +133,7 @@ impl Liquidation {
                 lots: take.lots,
                 premium,
                 cost,
+                discount: take.discount.0,
             });
         }
         Ok(taken)

@@ -39,6 +39,8 @@ pub struct Side {
 pub struct LegEffect {
     /// Lots the taker receives.
     pub lots: i64,
+    /// Cash the taker pays for an option, micro-units.
+    pub premium: i64,
     /// Change of the cost of the taker's position, micro-units.
     pub cost: i64,
 }
@@ -168,6 +170,7 @@ pub fn price_leg(
     let cost = cost.checked_neg().ok_or_else(overflow)?;
     Ok(LegEffect {
         lots: leg.lots,
+        premium,
         cost,
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     error::EstuaryError,
+    event::ExercisedPosition,
     state::{Bank, ClaimsPool, MarginAccount, MarketLedger},
 };
 use anchor_lang::prelude::*;
@@ -10,16 +11,16 @@ use anchor_lang::prelude::*;
 pub(crate) const SETTLEMENT_BANK: u16 = 0;
 
 /// What a settlement moved, micro-units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settlement {
     /// Positions whose series has ended.
-    pub matured: u16,
-    /// What those paid.
-    pub exercised: i64,
+    pub exercised: Vec<ExercisedPosition>,
     /// Profit and loss of open futures and perps that left their positions.
     pub variation: i64,
     /// Cash collected on claims.
     pub collected: i64,
+    /// What a shared loss had taken from claims that are completed now.
+    pub written_off: i64,
     /// Gain registered as a claim.
     pub registered: i64,
     /// Loss paid in cash.
@@ -51,7 +52,10 @@ pub(crate) fn settle_carry(
         return Ok(());
     }
     let entry = account.unsettled_mut(market)?;
+    let owed = entry.owed_on_claims();
     done.collected = entry.collect(&mut ledger.claims)?;
+    let left = entry.owed_on_claims().saturating_add(done.collected);
+    done.written_off = owed.saturating_sub(left);
     done.registered = entry.register(&mut ledger.claims, now)?;
     account.change_balance(SETTLEMENT_BANK, done.collected)?;
     let registered = done.registered.checked_neg();

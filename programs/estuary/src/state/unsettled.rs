@@ -86,6 +86,17 @@ impl Unsettled {
         Ok(gain)
     }
 
+    /// Face of the claims less what was collected, micro-units.
+    #[must_use]
+    pub fn owed_on_claims(&self) -> i64 {
+        let owed = |claim: &Claim| claim.face.saturating_sub(claim.collected);
+        let sum = self
+            .claims
+            .iter()
+            .fold(0u64, |sum, claim| sum.saturating_add(owed(claim)));
+        i64::try_from(sum).unwrap_or(i64::MAX)
+    }
+
     /// Collects what the claims may have by now, micro-units.
     ///
     /// # Errors

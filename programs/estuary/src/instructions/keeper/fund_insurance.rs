@@ -2,6 +2,7 @@
 
 use crate::{
     error::EstuaryError,
+    event::{self, InsuranceFunded},
     instructions::settlement::SETTLEMENT_BANK,
     state::{self, Bank, Clearinghouse, StateAccount},
 };
@@ -9,6 +10,7 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
 
 /// Accounts of `fund_insurance`.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct FundInsurance<'info> {
     /// Who pays.
@@ -67,6 +69,13 @@ impl<'info> FundInsurance<'info> {
         transfer_checked(context, amount, accounts.mint.decimals)?;
         let mut bank = state::write(&accounts.bank)?;
         bank.add_insurance(amount)?;
-        bank.invariant()
+        bank.invariant()?;
+        let event = InsuranceFunded {
+            clearinghouse: bank.clearinghouse,
+            source: accounts.source.key(),
+            amount,
+            insurance: bank.insurance,
+        };
+        event::emit(&accounts.event_authority, &event)
     }
 }

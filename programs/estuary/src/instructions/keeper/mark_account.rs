@@ -3,6 +3,7 @@
 use crate::{
     bridge,
     error::EstuaryError,
+    event::{self, AccountMarked},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, MarketSet, StateAccount},
 };
@@ -10,6 +11,7 @@ use anchor_lang::prelude::*;
 
 /// Accounts of `mark_account`. Remaining: `[market, ledger, price]` per market the account's equity depends on or that has it
 /// marked; the ledgers are writable.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct MarkAccount<'info> {
     /// The clearinghouse.
@@ -51,7 +53,14 @@ impl<'info> MarkAccount<'info> {
         for view in &markets {
             view.record_price()?;
         }
-        account.invariant()
+        account.invariant()?;
+        let event = AccountMarked {
+            clearinghouse,
+            margin_account: accounts.margin_account.key(),
+            equity: report.equity.0,
+            marked: account.marked,
+        };
+        event::emit(&accounts.event_authority, &event)
     }
 }
 

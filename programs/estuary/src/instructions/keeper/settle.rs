@@ -3,6 +3,7 @@
 use crate::{
     bridge::{matured::matured_value, positions_in, settlement::marked_values_down},
     error::EstuaryError,
+    event::{self, ExercisedPosition, Settled},
     instructions::settlement::{
         recognise_loss, refresh, settle_carry, Settlement, SETTLEMENT_BANK,
     },
@@ -13,6 +14,7 @@ use anchor_lang::prelude::*;
 
 /// Accounts of `settle`. Remaining: `[market, ledger, price]` of the market; the ledger is writable, and the price is read
 /// only when variation of open positions is settled.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct Settle<'info> {
     /// The clearinghouse.
@@ -66,8 +68,22 @@ impl<'info> Settle<'info> {
         if let Some(bank) = bank {
             bank.invariant()?;
         }
-        let _ = done;
-        Ok(())
+        let event = Settled {
+            clearinghouse,
+            margin_account: accounts.margin_account.key(),
+            market,
+            variation: done.variation,
+            registered: done.registered,
+            collected: done.collected,
+            written_off: done.written_off,
+            paid: done.paid,
+            insured: done.insured,
+            socialised: done.socialised,
+            cash: account.cash(),
+            carry: account.unsettled_in(market).map_or(0, |one| one.carry),
+            exercised: done.exercised,
+        };
+        event::emit(&accounts.event_authority, &event)
     }
 }
 
@@ -117,9 +133,12 @@ fn settle_matured(
         let moved = account.apply_trade(market, slot, position.generation, lots, value)?;
         ledger.move_lots(slot, moved.before, moved.after)?;
         ledger.add_exercised(value)?;
-        let sum = done.exercised.checked_add(value);
-        done.exercised = sum.ok_or(EstuaryError::AmountOverflow)?;
-        done.matured = done.matured.saturating_add(1);
+        done.exercised.push(ExercisedPosition {
+            slot,
+            generation: position.generation,
+            lots: position.lots,
+            value,
+        });
     }
     Ok(())
 }

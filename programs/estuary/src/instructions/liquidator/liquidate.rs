@@ -6,13 +6,16 @@ use crate::{
         liquidation::{Liquidation, Taken},
     },
     error::EstuaryError,
+    event::{self, Liquidated, MarginTotals, TakenPosition},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
 };
 use anchor_lang::prelude::*;
+use estuary_risk::margin::MarginReport;
 
 /// Accounts of `liquidate`. Remaining: `[market, ledger, price]` per market that either account has open positions in; the
 /// ledgers of the liquidated account's markets are writable.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct Liquidate<'info> {
     /// Owner of the liquidator's account, or its delegate.
@@ -68,7 +71,8 @@ impl<'info> Liquidate<'info> {
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
         let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, now)?;
         let cash_before = liquidator.cash();
-        for taken in &liquidation.taken(&liquidated, &data)? {
+        let taken = liquidation.taken(&liquidated, &data)?;
+        for taken in &taken {
             let view = markets
                 .get(usize::from(taken.place))
                 .ok_or(EstuaryError::MarketUnknown)?;
@@ -88,7 +92,40 @@ impl<'info> Liquidate<'info> {
         liquidated.invariant()?;
         liquidator.invariant()?;
         let report = liquidation.assess_liquidator(&liquidator, &data, now)?;
-        bridge::check_liquidator(&report, liquidator.cash() < cash_before)
+        bridge::check_liquidator(&report, liquidator.cash() < cash_before)?;
+        let event = Liquidated {
+            clearinghouse,
+            liquidator: accounts.liquidator_account.key(),
+            liquidated: accounts.liquidated_account.key(),
+            before: totals(&liquidation.outcome.before),
+            after: totals(&liquidation.outcome.after),
+            liquidator_cash: liquidator.cash(),
+            liquidated_cash: liquidated.cash(),
+            positions: taken.iter().map(taken_position).collect(),
+        };
+        event::emit(&accounts.event_authority, &event)
+    }
+}
+
+/// A report as the event tells it.
+fn totals(report: &MarginReport) -> MarginTotals {
+    MarginTotals {
+        equity: report.equity.0,
+        initial_margin: report.initial_margin.0,
+        maintenance_margin: report.maintenance_margin.0,
+    }
+}
+
+/// A position taken as the event tells it.
+fn taken_position(taken: &Taken) -> TakenPosition {
+    TakenPosition {
+        market: taken.market,
+        slot: taken.slot,
+        generation: taken.generation,
+        lots: taken.lots,
+        premium: taken.premium,
+        cost: taken.cost,
+        discount: taken.discount,
     }
 }
 

@@ -4,6 +4,7 @@ use super::legs::{check_legs, TradeLeg};
 use crate::{
     bridge::trade::{price_leg, LegEffect, Side},
     error::EstuaryError,
+    event::{self, BlockTraded, PriceUsed, TradedLeg},
     instructions::pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount},
@@ -13,6 +14,7 @@ use estuary_risk::units::Money;
 
 /// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has open positions in or a
 /// leg names; the ledgers of the markets that legs name are writable.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct BlockTrade<'info> {
     /// Owner of the taker's account, or its delegate.
@@ -62,9 +64,25 @@ impl<'info> BlockTrade<'info> {
         let needs = Needs::of(&[&*pair[0], &*pair[1]])?.trading(traded);
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
-        let sides = trade(&mut pair, &markets, &legs, &named, now)?;
-        check_sides(&sides, &pair, ["taker", "maker"], markets.len(), legs.len())
+        let (sides, done) = trade(&mut pair, &markets, &legs, &named, now)?;
+        check_sides(&sides, &pair, ["taker", "maker"], markets.len(), legs.len())?;
+        let traded = BlockTraded {
+            clearinghouse,
+            taker: accounts.taker_account.key(),
+            maker: accounts.maker_account.key(),
+            taker_cash: pair[0].cash(),
+            maker_cash: pair[1].cash(),
+            prices: done.prices,
+            legs: done.legs,
+        };
+        event::emit(&accounts.event_authority, &traded)
     }
+}
+
+/// What a trade did, for its event.
+struct Done {
+    prices: Vec<PriceUsed>,
+    legs: Vec<TradedLeg>,
 }
 
 /// Applies the legs between both books' evaluations, then pays the premium.
@@ -74,14 +92,25 @@ fn trade(
     legs: &[TradeLeg],
     named: &[Named],
     now: i64,
-) -> Result<Box<[Side; 2]>> {
+) -> Result<(Box<[Side; 2]>, Done)> {
+    let mut done = Done {
+        prices: Vec::with_capacity(markets.len()),
+        legs: Vec::with_capacity(legs.len()),
+    };
     let mut sides = exchange(pair, markets, named, now, &mut |here, pair| {
         let header = here.data.header;
         let before = state::read(&here.view.ledger)?.total_open_interest_up();
         for leg in legs.iter().filter(|leg| leg.market == header.index) {
             let effect = price_leg(here.engine, here.data, leg, now, here.sides)?;
             apply_leg(pair, here.view, leg, &effect)?;
+            done.legs.push(traded_leg(leg, &effect));
         }
+        let price = here.data.price()?;
+        done.prices.push(PriceUsed {
+            market: header.index,
+            price: price.price,
+            publish_time: price.publish_time,
+        });
         check_open_interest(
             before,
             state::read(&here.view.ledger)?.total_open_interest_up(),
@@ -97,7 +126,20 @@ fn trade(
         account.change_balance(0, premium)?;
         side.after.cash = Money(account.cash());
     }
-    Ok(sides)
+    Ok((sides, done))
+}
+
+/// A leg as its event tells it.
+fn traded_leg(leg: &TradeLeg, effect: &LegEffect) -> TradedLeg {
+    TradedLeg {
+        market: leg.market,
+        slot: leg.slot,
+        generation: leg.generation,
+        lots: effect.lots,
+        price: leg.price,
+        premium: effect.premium,
+        cost: effect.cost,
+    }
 }
 
 /// Moves a leg's lots and cost in both accounts and in the ledger.

@@ -2,12 +2,14 @@
 
 use crate::{
     error::EstuaryError,
+    event::{self, Deposited},
     state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
 
 /// Accounts of `deposit`.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct Deposit<'info> {
     /// Authority of the token account that pays. Anyone may deposit into any account.
@@ -51,18 +53,31 @@ impl<'info> Deposit<'info> {
     pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
-        {
-            let mut account = state::write(&accounts.margin_account)?;
-            let mut bank = state::write(&accounts.bank)?;
-            let change = i64::try_from(amount).map_err(|_| error!(EstuaryError::AmountOverflow))?;
-            account.change_balance(bank.index, change)?;
-            bank.add_deposit(amount)?;
-            account.invariant()?;
-            bank.invariant()?;
-        }
+        let balance = accounts.add(amount)?;
         accounts.transfer_in(amount)?;
         accounts.vault.reload()?;
-        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)
+        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)?;
+        let deposited = Deposited {
+            clearinghouse: accounts.clearinghouse.key(),
+            margin_account: accounts.margin_account.key(),
+            mint: accounts.mint.key(),
+            source: accounts.source.key(),
+            amount,
+            balance,
+        };
+        event::emit(&accounts.event_authority, &deposited)
+    }
+
+    /// Adds the amount to the balance, which is returned, and to the bank's deposits.
+    fn add(&self, amount: u64) -> Result<i64> {
+        let mut account = state::write(&self.margin_account)?;
+        let mut bank = state::write(&self.bank)?;
+        let change = i64::try_from(amount).map_err(|_| error!(EstuaryError::AmountOverflow))?;
+        account.change_balance(bank.index, change)?;
+        bank.add_deposit(amount)?;
+        account.invariant()?;
+        bank.invariant()?;
+        Ok(account.balance(bank.index))
     }
 
     /// Moves the tokens into the vault.

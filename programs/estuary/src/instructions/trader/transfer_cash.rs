@@ -3,6 +3,7 @@
 use crate::{
     bridge,
     error::EstuaryError,
+    event::{self, CashTransferred},
     instructions::pair::check_own_pair,
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount},
@@ -13,6 +14,7 @@ use anchor_lang::prelude::*;
 const SETTLEMENT_BANK: u16 = 0;
 
 /// Accounts of `transfer_cash`. Remaining: `[market, ledger, price]` per market the source has open positions in.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct TransferCash<'info> {
     /// Owner of both accounts; a delegate may not.
@@ -59,6 +61,15 @@ impl<'info> TransferCash<'info> {
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
         let report = bridge::assess(&source, &markets, now)?;
-        bridge::check_can_pay_out(&report)
+        bridge::check_can_pay_out(&report)?;
+        let transferred = CashTransferred {
+            clearinghouse,
+            source: accounts.source.key(),
+            destination: accounts.destination.key(),
+            amount,
+            source_cash: source.cash(),
+            destination_cash: destination.cash(),
+        };
+        event::emit(&accounts.event_authority, &transferred)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     error::EstuaryError,
+    event::{self, MovedPosition, PositionsTransferred},
     instructions::pair::{
         check_own_pair, check_position_count, check_sides, exchange, markets_of, Named, Pair,
     },
@@ -25,6 +26,7 @@ pub struct PositionTransfer {
 
 /// Accounts of `transfer_positions`. Remaining: `[market, ledger, price]` per market that either account has positions
 /// in; the ledgers of the markets that transfers name are writable.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct TransferPositions<'info> {
     /// Owner of both accounts; a delegate may not.
@@ -68,15 +70,23 @@ impl<'info> TransferPositions<'info> {
         let needs = Needs::of(&[&*pair[0], &*pair[1]])?.trading(moved);
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
+        let mut positions = Vec::with_capacity(transfers.len());
         let sides = exchange(&mut pair, &markets, &named, now, &mut |here, pair| {
             let market = here.data.header.index;
             for transfer in transfers.iter().filter(|one| one.market == market) {
-                apply(pair, here.view, transfer)?;
+                positions.push(apply(pair, here.view, transfer)?);
             }
             Ok(())
         })?;
         let names = ["source", "destination"];
-        check_sides(&sides, &pair, names, markets.len(), transfers.len())
+        check_sides(&sides, &pair, names, markets.len(), transfers.len())?;
+        let transferred = PositionsTransferred {
+            clearinghouse,
+            source: accounts.source.key(),
+            destination: accounts.destination.key(),
+            positions,
+        };
+        event::emit(&accounts.event_authority, &transferred)
     }
 }
 
@@ -96,7 +106,11 @@ fn check_transfers(transfers: &[PositionTransfer]) -> Result<Vec<Named>> {
 }
 
 /// Moves one position's lots and their share of its cost, and writes the ledger.
-fn apply(pair: &mut Pair<'_>, view: &MarketView<'_>, transfer: &PositionTransfer) -> Result<()> {
+fn apply(
+    pair: &mut Pair<'_>,
+    view: &MarketView<'_>,
+    transfer: &PositionTransfer,
+) -> Result<MovedPosition> {
     let (market, slot, generation) = (transfer.market, transfer.slot, transfer.generation);
     view.market.series(slot)?;
     let [source, _] = pair;
@@ -120,7 +134,14 @@ fn apply(pair: &mut Pair<'_>, view: &MarketView<'_>, transfer: &PositionTransfer
         ledger.move_lots(slot, moved.before, moved.after)?;
         ledger.add_cost(cost)?;
     }
-    ledger.invariant()
+    ledger.invariant()?;
+    Ok(MovedPosition {
+        market,
+        slot,
+        generation,
+        lots: transfer.lots,
+        cost,
+    })
 }
 
 /// The share of `lots` out of `held` in a cost, rounded down; all of it for all lots. What rounding takes from the

@@ -3,6 +3,7 @@
 use crate::{
     bridge,
     error::EstuaryError,
+    event::{self, Withdrawn},
     market_view::{load_markets, MarketView, Needs},
     seeds,
     state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
@@ -11,6 +12,7 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
 
 /// Accounts of `withdraw`. Remaining: `[market, ledger, price]` per market the account has open positions in.
+#[event_cpi]
 #[derive(Accounts)]
 pub struct Withdraw<'info> {
     /// Owner of the margin account.
@@ -66,7 +68,7 @@ impl<'info> Withdraw<'info> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
         let now = Clock::get()?.unix_timestamp;
-        accounts.take(amount)?;
+        let balance = accounts.take(amount)?;
         {
             let account = state::read(&accounts.margin_account)?;
             let clearinghouse = accounts.clearinghouse.key();
@@ -78,11 +80,20 @@ impl<'info> Withdraw<'info> {
         }
         accounts.transfer_out(amount)?;
         accounts.vault.reload()?;
-        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)
+        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)?;
+        let withdrawn = Withdrawn {
+            clearinghouse: accounts.clearinghouse.key(),
+            margin_account: accounts.margin_account.key(),
+            mint: accounts.mint.key(),
+            destination: accounts.destination.key(),
+            amount,
+            balance,
+        };
+        event::emit(&accounts.event_authority, &withdrawn)
     }
 
-    /// Takes the amount from the balance and the bank's deposits.
-    fn take(&self, amount: u64) -> Result<()> {
+    /// Takes the amount from the balance, which is returned, and from the bank's deposits.
+    fn take(&self, amount: u64) -> Result<i64> {
         let mut account = state::write(&self.margin_account)?;
         let mut bank = state::write(&self.bank)?;
         let change = i64::try_from(amount)
@@ -92,7 +103,8 @@ impl<'info> Withdraw<'info> {
         account.change_balance(bank.index, change)?;
         bank.remove_deposit(amount)?;
         account.invariant()?;
-        bank.invariant()
+        bank.invariant()?;
+        Ok(account.balance(bank.index))
     }
 
     /// Moves the tokens out of the vault, signed by the bank.

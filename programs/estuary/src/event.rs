@@ -1,0 +1,408 @@
+//! What happened to money and positions, for whoever keeps accounts outside the chain.
+//!
+//! Every instruction that moves either emits one event with everything that it moved. The program calls itself with
+//! the event as instruction data, so that an event is part of the transaction's inner instructions and not of a log,
+//! which may be cut. The bytes are those of Anchor's `emit_cpi!`: its tag, the event's discriminator, the event in
+//! Borsh. Amounts of cash are micro-units of the settlement token; those of other tokens are base units.
+
+use anchor_lang::{
+    event::EVENT_IX_TAG_LE,
+    prelude::*,
+    solana_program::{instruction::Instruction, program::invoke_signed},
+    Event,
+};
+
+/// Most bytes of an inner instruction's data; an event with its tag and discriminator stays below it.
+pub const MAX_EVENT_SIZE: usize = 10_240;
+/// Seed of the address that signs for events, as Anchor derives it.
+const EVENT_AUTHORITY: &[u8] = b"__event_authority";
+/// What is reserved for an event at first; the allocator grows it in place.
+const USUAL_SIZE: usize = 512;
+
+/// Emits an event. `authority` is the account that `#[event_cpi]` adds and checks.
+///
+/// # Errors
+/// The runtime's, when the program is missing among the instruction's accounts.
+pub(crate) fn emit(authority: &UncheckedAccount<'_>, event: &impl Event) -> Result<()> {
+    let instruction = Instruction {
+        program_id: crate::ID,
+        accounts: vec![AccountMeta::new_readonly(*authority.key, true)],
+        data: encode(event)?,
+    };
+    let bump = [crate::EVENT_AUTHORITY_AND_BUMP.1];
+    let seeds: [&[u8]; 2] = [EVENT_AUTHORITY, &bump];
+    invoke_signed(&instruction, &[authority.to_account_info()], &[&seeds])?;
+    Ok(())
+}
+
+/// The data of the inner instruction.
+fn encode<E: Event>(event: &E) -> Result<Vec<u8>> {
+    let mut data = Vec::with_capacity(USUAL_SIZE);
+    data.extend_from_slice(EVENT_IX_TAG_LE);
+    data.extend_from_slice(E::DISCRIMINATOR);
+    event.serialize(&mut data)?;
+    data.shrink_to_fit();
+    Ok(data)
+}
+
+/// Tokens were deposited.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deposited {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account that received.
+    pub margin_account: Pubkey,
+    /// The token.
+    pub mint: Pubkey,
+    /// The token account that paid.
+    pub source: Pubkey,
+    /// Base units deposited.
+    pub amount: u64,
+    /// The margin account's balance in the token afterwards.
+    pub balance: i64,
+}
+
+/// Tokens were withdrawn.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account that paid.
+    pub margin_account: Pubkey,
+    /// The token.
+    pub mint: Pubkey,
+    /// The token account that received.
+    pub destination: Pubkey,
+    /// Base units withdrawn.
+    pub amount: u64,
+    /// The margin account's balance in the token afterwards.
+    pub balance: i64,
+}
+
+/// Cash moved between two accounts of one owner.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CashTransferred {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account that paid.
+    pub source: Pubkey,
+    /// The margin account that received.
+    pub destination: Pubkey,
+    /// Micro-units moved.
+    pub amount: u64,
+    /// Cash of the source afterwards.
+    pub source_cash: i64,
+    /// Cash of the destination afterwards.
+    pub destination_cash: i64,
+}
+
+/// Positions moved between two accounts of one owner.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionsTransferred {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account that gave.
+    pub source: Pubkey,
+    /// The margin account that took.
+    pub destination: Pubkey,
+    /// What moved.
+    pub positions: Vec<MovedPosition>,
+}
+
+/// One position that moved between accounts of one owner.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MovedPosition {
+    /// Index of the market.
+    pub market: u16,
+    /// Slot of the series.
+    pub slot: u16,
+    /// Generation of the slot.
+    pub generation: u32,
+    /// Lots that left the source.
+    pub lots: i64,
+    /// Cost that left the source with them.
+    pub cost: i64,
+}
+
+/// Two accounts traded.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockTraded {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The taker's margin account.
+    pub taker: Pubkey,
+    /// The maker's margin account.
+    pub maker: Pubkey,
+    /// Cash of the taker afterwards.
+    pub taker_cash: i64,
+    /// Cash of the maker afterwards.
+    pub maker_cash: i64,
+    /// The prices used for the markets that were traded in.
+    pub prices: Vec<PriceUsed>,
+    /// The legs, ascending by market.
+    pub legs: Vec<TradedLeg>,
+}
+
+/// The price of a market that an instruction used.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceUsed {
+    /// Index of the market.
+    pub market: u16,
+    /// The price of the underlying, a mantissa at the market's exponent.
+    pub price: u64,
+    /// When it was published, unix seconds.
+    pub publish_time: i64,
+}
+
+/// One leg as it was traded. Signed amounts are the taker's; the maker's are the opposite.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TradedLeg {
+    /// Index of the market.
+    pub market: u16,
+    /// Slot of the series.
+    pub slot: u16,
+    /// Generation of the slot.
+    pub generation: u32,
+    /// Lots that the taker received.
+    pub lots: i64,
+    /// Price, a mantissa at the market's exponent.
+    pub price: u64,
+    /// Cash that the taker paid for an option.
+    pub premium: i64,
+    /// Change of the cost of the taker's position in a future or perp.
+    pub cost: i64,
+}
+
+/// Positions of an account below its maintenance margin were taken.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Liquidated {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account that took the positions.
+    pub liquidator: Pubkey,
+    /// The margin account that gave them.
+    pub liquidated: Pubkey,
+    /// The liquidated account's margin before.
+    pub before: MarginTotals,
+    /// The liquidated account's margin after.
+    pub after: MarginTotals,
+    /// Cash of the liquidator afterwards.
+    pub liquidator_cash: i64,
+    /// Cash of the liquidated account afterwards.
+    pub liquidated_cash: i64,
+    /// What was taken.
+    pub positions: Vec<TakenPosition>,
+}
+
+/// What an account has and needs.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarginTotals {
+    /// Equity.
+    pub equity: i64,
+    /// Initial margin.
+    pub initial_margin: i64,
+    /// Maintenance margin.
+    pub maintenance_margin: i64,
+}
+
+/// One position that a liquidator took, in whole or in part.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenPosition {
+    /// Index of the market.
+    pub market: u16,
+    /// Slot of the series.
+    pub slot: u16,
+    /// Generation of the slot.
+    pub generation: u32,
+    /// Lots that left the liquidated account.
+    pub lots: i64,
+    /// Cash that the liquidator paid for an option.
+    pub premium: i64,
+    /// Change of the cost of the liquidated account's position in a future or perp.
+    pub cost: i64,
+    /// By how much the position changed hands below mark: the liquidator's gain.
+    pub discount: i64,
+}
+
+/// Profit and loss of one account in one market was settled.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account.
+    pub margin_account: Pubkey,
+    /// Index of the market.
+    pub market: u16,
+    /// Profit of open futures and perps that left their cost for the carry.
+    pub variation: i64,
+    /// Gain that became a claim.
+    pub registered: i64,
+    /// Cash collected on claims.
+    pub collected: i64,
+    /// What a shared loss had taken from claims that are completed now.
+    pub written_off: i64,
+    /// Loss paid in cash.
+    pub paid: i64,
+    /// Loss that nobody is left to pay and the insurance fund paid.
+    pub insured: i64,
+    /// Loss that nobody is left to pay and that will lower all claims of the market.
+    pub socialised: i64,
+    /// Cash of the account afterwards.
+    pub cash: i64,
+    /// Carry of the account in the market afterwards.
+    pub carry: i64,
+    /// Positions of matured series that left the account.
+    pub exercised: Vec<ExercisedPosition>,
+}
+
+/// A position in a matured series that left its account for what it pays.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExercisedPosition {
+    /// Slot of the series.
+    pub slot: u16,
+    /// Generation of the slot.
+    pub generation: u32,
+    /// Lots that left the account.
+    pub lots: i64,
+    /// What they pay at the settlement price, without the position's cost.
+    pub value: i64,
+}
+
+/// An account was counted as below zero in its markets, or no longer.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountMarked {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account.
+    pub margin_account: Pubkey,
+    /// Its equity.
+    pub equity: i64,
+    /// The markets that count it from now on, one bit each.
+    pub marked: u64,
+}
+
+/// The insurance fund was paid into.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsuranceFunded {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The token account that paid.
+    pub source: Pubkey,
+    /// Micro-units paid.
+    pub amount: u64,
+    /// The fund afterwards.
+    pub insurance: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{MAX_LEGS, MAX_POSITIONS};
+
+    /// Keys of the events here.
+    const KEY: Pubkey = Pubkey::new_from_array([1; 32]);
+
+    fn check(name: &str, event: &impl Event) {
+        let size = encode(event).unwrap().len();
+        assert!(size < MAX_EVENT_SIZE, "{name} has {size} bytes");
+    }
+
+    #[test]
+    fn the_largest_events_are_below_the_limit() {
+        let moved = MovedPosition {
+            market: 1,
+            slot: 1,
+            generation: 1,
+            lots: 1,
+            cost: 1,
+        };
+        let transferred = PositionsTransferred {
+            clearinghouse: KEY,
+            source: KEY,
+            destination: KEY,
+            positions: vec![moved; MAX_LEGS],
+        };
+        check("PositionsTransferred", &transferred);
+        let price = PriceUsed {
+            market: 1,
+            price: 1,
+            publish_time: 1,
+        };
+        let leg = TradedLeg {
+            market: 1,
+            slot: 1,
+            generation: 1,
+            lots: 1,
+            price: 1,
+            premium: 1,
+            cost: 1,
+        };
+        // A trade may name more markets than an account may end up in.
+        let traded = BlockTraded {
+            clearinghouse: KEY,
+            taker: KEY,
+            maker: KEY,
+            taker_cash: 1,
+            maker_cash: 1,
+            prices: vec![price; MAX_LEGS],
+            legs: vec![leg; MAX_LEGS],
+        };
+        check("BlockTraded", &traded);
+        let totals = MarginTotals {
+            equity: 1,
+            initial_margin: 1,
+            maintenance_margin: 1,
+        };
+        let taken = TakenPosition {
+            market: 1,
+            slot: 1,
+            generation: 1,
+            lots: 1,
+            premium: 1,
+            cost: 1,
+            discount: 1,
+        };
+        let liquidated = Liquidated {
+            clearinghouse: KEY,
+            liquidator: KEY,
+            liquidated: KEY,
+            before: totals,
+            after: totals,
+            liquidator_cash: 1,
+            liquidated_cash: 1,
+            positions: vec![taken; MAX_POSITIONS],
+        };
+        check("Liquidated", &liquidated);
+        let exercised = ExercisedPosition {
+            slot: 1,
+            generation: 1,
+            lots: 1,
+            value: 1,
+        };
+        let settled = Settled {
+            clearinghouse: KEY,
+            margin_account: KEY,
+            market: 1,
+            variation: 1,
+            registered: 1,
+            collected: 1,
+            written_off: 1,
+            paid: 1,
+            insured: 1,
+            socialised: 1,
+            cash: 1,
+            carry: 1,
+            exercised: vec![exercised; MAX_POSITIONS],
+        };
+        check("Settled", &settled);
+    }
+}

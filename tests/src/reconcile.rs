@@ -1,0 +1,212 @@
+//! Events against accounts: whoever keeps books by events alone has to arrive at what the accounts say.
+
+use crate::audit::read;
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::Instruction;
+use anchor_lang::Discriminator;
+use estuary::instruction as sent;
+use estuary::state::{Bank, MarginAccount};
+use estuary_client::event::Event;
+use solana_account::{AccountSharedData, ReadableAccount};
+use std::collections::{BTreeMap, HashMap};
+
+/// Instructions whose changes their events tell; a transaction with another one of the program is not compared.
+const COMPARED: &[&[u8]] = &[
+    sent::OpenAccount::DISCRIMINATOR,
+    sent::SetDelegate::DISCRIMINATOR,
+    sent::CloseAccount::DISCRIMINATOR,
+    sent::Deposit::DISCRIMINATOR,
+    sent::Withdraw::DISCRIMINATOR,
+    sent::TransferCash::DISCRIMINATOR,
+    sent::TransferPositions::DISCRIMINATOR,
+    sent::BlockTrade::DISCRIMINATOR,
+    sent::Liquidate::DISCRIMINATOR,
+    sent::Settle::DISCRIMINATOR,
+    sent::MarkAccount::DISCRIMINATOR,
+    sent::FundInsurance::DISCRIMINATOR,
+];
+
+/// All accounts there are.
+type Accounts = HashMap<Pubkey, AccountSharedData>;
+
+/// Changes of margin accounts; what did not change is absent.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    /// Of balances, by account and bank.
+    balances: BTreeMap<(Pubkey, u16), i128>,
+    /// Of lots, by account, market and slot.
+    lots: BTreeMap<(Pubkey, u16, u16), i128>,
+    /// Of what markets and accounts owe each other, costs of positions and carry, by account and market.
+    owed: BTreeMap<(Pubkey, u16), i128>,
+    /// Of the face of claims less what was collected on it, by account and market.
+    claims: BTreeMap<(Pubkey, u16), i128>,
+}
+
+/// Compares what events say with how the accounts changed.
+///
+/// # Panics
+/// When they differ.
+pub fn check(sent: &[Instruction], events: &[Event], before: &Accounts, after: &Accounts) {
+    let compared = |instruction: &Instruction| {
+        instruction.program_id != estuary::ID
+            || COMPARED
+                .iter()
+                .any(|start| instruction.data.starts_with(start))
+    };
+    if !sent.iter().all(compared) {
+        return;
+    }
+    let told = Changes::of_events(events, after);
+    let found = Changes::between(before, after);
+    assert_eq!(told, found, "events (left) against accounts (right)");
+}
+
+impl Changes {
+    fn of_events(events: &[Event], accounts: &Accounts) -> Self {
+        let mut changes = Self::default();
+        for event in events {
+            changes.add_event(event, accounts);
+        }
+        changes.drop_zeros();
+        changes
+    }
+
+    fn add_event(&mut self, event: &Event, accounts: &Accounts) {
+        match event {
+            Event::Deposited(event) => {
+                let bank = bank_of(accounts, &event.clearinghouse, &event.mint);
+                self.pay(event.margin_account, bank, event.amount.into());
+            }
+            Event::Withdrawn(event) => {
+                let bank = bank_of(accounts, &event.clearinghouse, &event.mint);
+                self.pay(event.margin_account, bank, -i128::from(event.amount));
+            }
+            Event::CashTransferred(event) => {
+                self.pay(event.source, 0, -i128::from(event.amount));
+                self.pay(event.destination, 0, event.amount.into());
+            }
+            Event::PositionsTransferred(event) => {
+                for moved in &event.positions {
+                    let place = (moved.market, moved.slot);
+                    let accounts = [event.source, event.destination];
+                    self.hand_over(accounts, place, moved.lots, -moved.cost);
+                }
+            }
+            Event::BlockTraded(event) => {
+                for leg in &event.legs {
+                    let place = (leg.market, leg.slot);
+                    let accounts = [event.maker, event.taker];
+                    self.hand_over(accounts, place, leg.lots, -leg.cost);
+                    self.pay(event.maker, 0, leg.premium.into());
+                    self.pay(event.taker, 0, -i128::from(leg.premium));
+                }
+            }
+            Event::Liquidated(event) => {
+                for taken in &event.positions {
+                    let place = (taken.market, taken.slot);
+                    let accounts = [event.liquidated, event.liquidator];
+                    self.hand_over(accounts, place, taken.lots, taken.cost);
+                    self.pay(event.liquidated, 0, taken.premium.into());
+                    self.pay(event.liquidator, 0, -i128::from(taken.premium));
+                }
+            }
+            Event::Settled(event) => {
+                let (account, market) = (event.margin_account, event.market);
+                for gone in &event.exercised {
+                    self.hold(
+                        account,
+                        (market, gone.slot),
+                        -i128::from(gone.lots),
+                        gone.value.into(),
+                    );
+                }
+                let wide = i128::from;
+                let cash = wide(event.collected) - wide(event.paid);
+                let lost = wide(event.insured) + wide(event.socialised);
+                self.pay(account, 0, cash);
+                let owed = wide(event.paid) + lost - wide(event.registered);
+                self.owe(account, market, owed);
+                let claims =
+                    wide(event.registered) - wide(event.collected) - wide(event.written_off);
+                self.claim(account, market, claims);
+            }
+            Event::AccountMarked(_) | Event::InsuranceFunded(_) => {}
+        }
+    }
+
+    fn pay(&mut self, account: Pubkey, bank: u16, amount: i128) {
+        *self.balances.entry((account, bank)).or_default() += amount;
+    }
+
+    fn hold(&mut self, account: Pubkey, (market, slot): (u16, u16), lots: i128, cost: i128) {
+        *self.lots.entry((account, market, slot)).or_default() += lots;
+        self.owe(account, market, cost);
+    }
+
+    fn owe(&mut self, account: Pubkey, market: u16, amount: i128) {
+        *self.owed.entry((account, market)).or_default() += amount;
+    }
+
+    fn claim(&mut self, account: Pubkey, market: u16, amount: i128) {
+        *self.claims.entry((account, market)).or_default() += amount;
+    }
+
+    /// Moves lots from the first account to the second; `cost` is how the first one's changes.
+    fn hand_over(&mut self, [giver, taker]: [Pubkey; 2], place: (u16, u16), lots: i64, cost: i64) {
+        let (lots, cost) = (i128::from(lots), i128::from(cost));
+        self.hold(giver, place, -lots, cost);
+        self.hold(taker, place, lots, -cost);
+    }
+
+    fn between(before: &Accounts, after: &Accounts) -> Self {
+        let mut changes = Self::default();
+        changes.add_accounts(before, -1);
+        changes.add_accounts(after, 1);
+        changes.drop_zeros();
+        changes
+    }
+
+    fn add_accounts(&mut self, accounts: &Accounts, sign: i128) {
+        for (key, account) in of_program::<MarginAccount>(accounts) {
+            for balance in &account.balances {
+                self.pay(key, balance.bank, sign * i128::from(balance.amount));
+            }
+            for position in account.open_positions() {
+                let (lots, cost) = (i128::from(position.lots), i128::from(position.cost));
+                let place = (position.market, position.slot);
+                self.hold(key, place, sign * lots, sign * cost);
+            }
+            for unsettled in &account.unsettled {
+                self.owe(key, unsettled.market, sign * i128::from(unsettled.carry));
+                for claim in &unsettled.claims {
+                    let left = i128::from(claim.face) - i128::from(claim.collected);
+                    self.claim(key, unsettled.market, sign * left);
+                }
+            }
+        }
+    }
+
+    fn drop_zeros(&mut self) {
+        self.balances.retain(|_, change| *change != 0);
+        self.lots.retain(|_, change| *change != 0);
+        self.owed.retain(|_, change| *change != 0);
+        self.claims.retain(|_, change| *change != 0);
+    }
+}
+
+/// The program's accounts of one type.
+fn of_program<T: estuary::state::StateAccount + bytemuck::AnyBitPattern>(
+    accounts: &Accounts,
+) -> impl Iterator<Item = (Pubkey, T)> + '_ {
+    let ours = accounts
+        .iter()
+        .filter(|(_, account)| *account.owner() == estuary::ID);
+    ours.filter_map(|(key, account)| Some((*key, read::<T>(account.data())?)))
+}
+
+/// The index of the bank of a token.
+fn bank_of(accounts: &Accounts, clearinghouse: &Pubkey, mint: &Pubkey) -> u16 {
+    let bank = of_program::<Bank>(accounts)
+        .find(|(_, bank)| bank.clearinghouse == *clearinghouse && bank.mint == *mint);
+    bank.expect("a bank of the event's token").1.index
+}
