@@ -215,11 +215,17 @@ fn settlement_tells_what_became_of_profit_and_loss() {
     pit.world.pass(1);
     pit.world.set_price(&sol, SOL_PRICE * 1.1);
     let gain = 2_000 * USD as i64;
-    let Pit { world, house, .. } = &mut pit;
-    let event = world.settle(house, &pit.taker, &sol, true).event();
+    let Pit {
+        world,
+        house,
+        taker,
+        maker,
+        ..
+    } = &mut pit;
+    let event = world.settle(house, taker, &sol, true).event();
     let registered = Settled {
         clearinghouse: house.clearinghouse,
-        margin_account: pit.taker.account,
+        margin_account: taker.account,
         market: sol.index,
         variation: gain,
         registered: gain,
@@ -233,10 +239,10 @@ fn settlement_tells_what_became_of_profit_and_loss() {
         exercised: Vec::new(),
     };
     assert_eq!(event, Event::Settled(registered));
-    let event = world.settle(house, &pit.maker, &sol, true).event();
+    let event = world.settle(house, maker, &sol, true).event();
     let paid = Settled {
         clearinghouse: house.clearinghouse,
-        margin_account: pit.maker.account,
+        margin_account: maker.account,
         market: sol.index,
         variation: -gain,
         registered: 0,
@@ -250,11 +256,11 @@ fn settlement_tells_what_became_of_profit_and_loss() {
         exercised: Vec::new(),
     };
     assert_eq!(event, Event::Settled(paid));
-    let fund = ix::fund_insurance(house, &pit.maker, 5 * USD);
-    let event = world.send(fund, &[&pit.maker.owner]).event();
+    let fund = ix::fund_insurance(house, maker, 5 * USD);
+    let event = world.send(fund, &[&maker.owner]).event();
     let funded = InsuranceFunded {
         clearinghouse: house.clearinghouse,
-        source: pit.maker.tokens,
+        source: maker.tokens,
         amount: 5 * USD,
         insurance: 5 * USD,
     };
