@@ -19,11 +19,16 @@ const EVENT_AUTHORITY: &[u8] = b"__event_authority";
 /// What is reserved for an event at first; the allocator grows it in place.
 const USUAL_SIZE: usize = 512;
 
-/// Emits an event. `authority` is the account that `#[event_cpi]` adds and checks.
+/// Emits an event. `authority` and `program` are the accounts that `#[event_cpi]` adds; it checks the first of them.
 ///
 /// # Errors
-/// The runtime's, when the program is missing among the instruction's accounts.
-pub(crate) fn emit(authority: &UncheckedAccount<'_>, event: &impl Event) -> Result<()> {
+/// [`ErrorCode::InvalidProgramId`] when `program` is not this program.
+pub(crate) fn emit(
+    authority: &UncheckedAccount<'_>,
+    program: &UncheckedAccount<'_>,
+    event: &impl Event,
+) -> Result<()> {
+    require_keys_eq!(*program.key, crate::ID, ErrorCode::InvalidProgramId);
     let instruction = Instruction {
         program_id: crate::ID,
         accounts: vec![AccountMeta::new_readonly(*authority.key, true)],

@@ -76,6 +76,6 @@ impl<'info> FundInsurance<'info> {
             amount,
             insurance: bank.insurance,
         };
-        event::emit(&accounts.event_authority, &event)
+        event::emit(&accounts.event_authority, &accounts.program, &event)
     }
 }

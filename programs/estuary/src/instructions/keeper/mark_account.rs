@@ -60,7 +60,7 @@ impl<'info> MarkAccount<'info> {
             equity: report.equity.0,
             marked: account.marked,
         };
-        event::emit(&accounts.event_authority, &event)
+        event::emit(&accounts.event_authority, &accounts.program, &event)
     }
 }
 

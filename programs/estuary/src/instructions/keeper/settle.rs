@@ -83,7 +83,7 @@ impl<'info> Settle<'info> {
             carry: account.unsettled_in(market).map_or(0, |one| one.carry),
             exercised: done.exercised,
         };
-        event::emit(&accounts.event_authority, &event)
+        event::emit(&accounts.event_authority, &accounts.program, &event)
     }
 }
 

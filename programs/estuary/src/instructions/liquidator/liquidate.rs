@@ -103,7 +103,7 @@ impl<'info> Liquidate<'info> {
             liquidated_cash: liquidated.cash(),
             positions: taken.iter().map(taken_position).collect(),
         };
-        event::emit(&accounts.event_authority, &event)
+        event::emit(&accounts.event_authority, &accounts.program, &event)
     }
 }
 

@@ -75,7 +75,7 @@ impl<'info> BlockTrade<'info> {
             prices: done.prices,
             legs: done.legs,
         };
-        event::emit(&accounts.event_authority, &traded)
+        event::emit(&accounts.event_authority, &accounts.program, &traded)
     }
 }
 

@@ -65,7 +65,7 @@ impl<'info> Deposit<'info> {
             amount,
             balance,
         };
-        event::emit(&accounts.event_authority, &deposited)
+        event::emit(&accounts.event_authority, &accounts.program, &deposited)
     }
 
     /// Adds the amount to the balance, which is returned, and to the bank's deposits.

@@ -70,6 +70,6 @@ impl<'info> TransferCash<'info> {
             source_cash: source.cash(),
             destination_cash: destination.cash(),
         };
-        event::emit(&accounts.event_authority, &transferred)
+        event::emit(&accounts.event_authority, &accounts.program, &transferred)
     }
 }

@@ -86,7 +86,7 @@ impl<'info> TransferPositions<'info> {
             destination: accounts.destination.key(),
             positions,
         };
-        event::emit(&accounts.event_authority, &transferred)
+        event::emit(&accounts.event_authority, &accounts.program, &transferred)
     }
 }
 

@@ -89,7 +89,7 @@ impl<'info> Withdraw<'info> {
             amount,
             balance,
         };
-        event::emit(&accounts.event_authority, &withdrawn)
+        event::emit(&accounts.event_authority, &accounts.program, &withdrawn)
     }
 
     /// Takes the amount from the balance, which is returned, and from the bank's deposits.
