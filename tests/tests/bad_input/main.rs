@@ -47,7 +47,14 @@ fn table() -> Vec<Row> {
     rows.extend(settlement::rows());
     rows.extend(trader::rows());
     rows.extend(two_accounts::rows());
-    rows
+    let names = instructions();
+    let emits = |row: &Row| {
+        let accounts = names.get(row.name);
+        accounts.is_some_and(|accounts| accounts.iter().any(|name| name == "event_authority"))
+    };
+    rows.into_iter()
+        .map(|row| if emits(&row) { row.events() } else { row })
+        .collect()
 }
 
 #[test]

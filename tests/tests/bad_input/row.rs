@@ -219,6 +219,16 @@ impl Row {
         })
     }
 
+    /// An instruction that emits an event: the program calls itself, signed for by its own address.
+    pub fn events(self) -> Self {
+        self.case(Input::WrongAddress, ErrorCode::ConstraintAddress, |case| {
+            case.elsewhere("event_authority");
+        })
+        .case(Input::WrongAddress, ErrorCode::InvalidProgramId, |case| {
+            case.elsewhere("program");
+        })
+    }
+
     /// An instruction that takes a fixed list of accounts and looks at no others.
     pub fn fixed_accounts(self) -> Self {
         self.case(
