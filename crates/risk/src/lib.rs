@@ -5,7 +5,7 @@
 //!
 //! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
 //! scenarios ([`scenario`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
-//! ([`bound`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
+//! ([`bound`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
 //! ([`liquidation`]).
 #![no_std]
 #![forbid(unsafe_code)]
@@ -35,4 +35,5 @@ mod normal_table;
 pub mod scenario;
 pub mod settlement;
 pub mod smile;
+pub mod spot;
 pub mod units;

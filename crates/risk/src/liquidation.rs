@@ -123,8 +123,9 @@ struct Planner<'m, 'a> {
 /// Plans a liquidation and applies it to `markets`' legs and costs.
 ///
 /// `outside` is the account's cash and whatever counts beside `markets`, such as closed positions still to be settled.
-/// The total discount is at most max(0, equity); the account's cash never goes below zero, so a short
-/// option is taken only as far as cash (including what earlier takes brought in) can pay for it.
+/// The total discount is at most max(0, equity); no payment takes the account's cash below zero, so a short
+/// option is taken only as far as cash (including what earlier takes brought in) can pay for it. Cash that is negative
+/// already is repaid by what is sold. Token balances count and are not taken.
 /// Every take raises equity less maintenance margin; where no leg does so by itself, the takes are the same share of
 /// every leg and do so together.
 pub fn plan(
@@ -263,7 +264,11 @@ impl Planner<'_, '_> {
             self.exchange_share(share_q20, takes)?;
             let (_, next) = self.evaluate()?;
             let better = next.health_maintenance()? > report.health_maintenance()?;
-            if better && self.cash >= Money(0) {
+            // Cash that is negative from the start stays so where the share only brings some in.
+            let taken = takes.get(before..).unwrap_or_default();
+            let paid =
+                self.cash >= Money(0) || !taken.iter().any(|take| self.takes_from_cash(take));
+            if better && paid {
                 return Ok(Some(next));
             }
             for take in takes.drain(before..).rev() {
@@ -336,7 +341,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// A leg's release and discount, `None` where it holds nothing.
+    /// A leg's release and discount, `None` where it holds nothing or a token balance: those are not taken.
     fn ranked(
         &self,
         market: usize,
@@ -348,7 +353,9 @@ impl Planner<'_, '_> {
             .get(market)
             .ok_or(RiskError::UnknownInstrument)?;
         let worst = self.worst.get(market).copied().unwrap_or(CENTRE_COLUMN);
-        let Some(lots) = held.legs.get(leg).filter(|held| held.lots != 0) else {
+        let takes =
+            |held: &&Leg| held.lots != 0 && !matches!(held.instrument, Instrument::Balance { .. });
+        let Some(lots) = held.legs.get(leg).filter(takes) else {
             return Ok(None);
         };
         let (release_q20, discount_q20) = per_lot(held, worst, lots, gross_binds)?;
@@ -396,7 +403,7 @@ impl Planner<'_, '_> {
     /// The largest number of lots, at most `lots`, that the account's cash can pay for.
     fn payable_lots(&mut self, candidate: &Candidate, lots: u64) -> Result<u64, RiskError> {
         let (payment, discount) = self.payment(candidate, lots)?;
-        if self.cash_after(candidate, payment)? >= Money(0) {
+        if payment >= Money(0) || self.cash_after(candidate, payment)? >= Money(0) {
             return Ok(lots);
         }
         // Linear in lots but for rounding, with the discount that fewer lots pay too: the share that cash covers, less one.
@@ -416,7 +423,9 @@ impl Planner<'_, '_> {
 
     fn cash_after(&self, candidate: &Candidate, payment: Money) -> Result<Money, RiskError> {
         match self.leg(candidate)?.instrument {
-            Instrument::Option { .. } | Instrument::Spot => self.cash.plus(payment),
+            Instrument::Option { .. } | Instrument::Spot | Instrument::Balance { .. } => {
+                self.cash.plus(payment)
+            }
             Instrument::Perpetual | Instrument::Future { .. } => Ok(self.cash),
         }
     }
@@ -438,6 +447,21 @@ impl Planner<'_, '_> {
             .map_or(self.discount_left, Money)
             .min(self.discount_left);
         Ok((value.minus(discount)?, discount))
+    }
+
+    /// Whether a take lowers the account's cash.
+    fn takes_from_cash(&self, take: &Take) -> bool {
+        let leg = self
+            .markets
+            .get(take.market)
+            .and_then(|market| market.legs.get(take.leg));
+        let linear = |leg: &Leg| {
+            matches!(
+                leg.instrument,
+                Instrument::Perpetual | Instrument::Future { .. }
+            )
+        };
+        take.payment < Money(0) && !leg.is_some_and(linear)
     }
 
     /// Moves lots and money; the inverse is [`Planner::undo`].
@@ -475,7 +499,9 @@ impl Planner<'_, '_> {
         let payment = Money(take.payment.0.saturating_mul(direction));
         leg.lots = leg.lots.saturating_sub(take.lots.saturating_mul(direction));
         match leg.instrument {
-            Instrument::Option { .. } | Instrument::Spot => self.cash = self.cash.plus(payment)?,
+            Instrument::Option { .. } | Instrument::Spot | Instrument::Balance { .. } => {
+                self.cash = self.cash.plus(payment)?;
+            }
             Instrument::Perpetual | Instrument::Future { .. } => *cost = cost.plus(payment)?,
         }
         let discount = Money(take.discount.0.saturating_mul(direction));
@@ -534,7 +560,9 @@ fn per_lot(
 
     let release_q30 = if gross_binds {
         let counted = match leg.instrument {
-            Instrument::Option { .. } | Instrument::Spot => leg.lots < 0,
+            Instrument::Option { .. } | Instrument::Spot | Instrument::Balance { .. } => {
+                leg.lots < 0
+            }
             _ => true,
         };
         // MM + 0.4·(IM − MM) of G/25 and G/20.

@@ -7,6 +7,7 @@ use crate::array::{ExpiryContext, Moneyness, StrikeArray};
 use crate::bound::{add_scaled, certified_loss_q28, LongSide};
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
 use crate::smile::Smile;
+use crate::spot::SpotBalance;
 use crate::units::{LotValue, Money, Price, RiskError, MAX_LOTS_PER_MARKET, ONE_Q30};
 
 /// Call or put.
@@ -21,8 +22,13 @@ pub enum OptionKind {
 /// A handle to something that can be held in a market, valid for the arrays that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instrument {
-    /// The underlying itself, owned or borrowed.
+    /// The underlying itself, owned or borrowed, in whole lots.
     Spot,
+    /// A whole balance of the underlying, whatever fraction of a lot it is: a leg of it has one "lot".
+    Balance {
+        /// Position of the balance in the arrays.
+        balance: u8,
+    },
     /// A perpetual on the index.
     Perpetual,
     /// A dated future of a prepared expiry.
@@ -123,13 +129,14 @@ struct StrikeEntry {
 
 /// All strikes and expiries of one market that an instruction meets, each priced once.
 pub struct MarketArrays {
-    grid: ScenarioGrid,
+    inputs: MarketInputs,
     lot_value: LotValue,
     log_spot_q40: i64,
     inverse_spot: InverseSpot,
     expiries: Vec<ExpiryEntry>,
     strikes: Vec<StrikeEntry>,
     net_lots: Vec<i64>,
+    balances: Vec<SpotBalance>,
 }
 
 /// Sums over the legs of a book before the scenarios.
@@ -139,7 +146,13 @@ struct BookSums {
     /// Σ lots × F/S of linear legs and, by parity, of short puts: Q30.
     linear_q30: i64,
     perpetual_lots: i64,
-    spot_lots: i64,
+    whole_spot_lots: i64,
+    /// Owned less borrowed underlying, balances included: lots in Q30.
+    spot_q30: i64,
+    /// Legs that are balances, whose lots are rounded.
+    balances: u64,
+    /// Exact value of the balances.
+    balance_value: i128,
     short_option_lots: u64,
     has_futures: bool,
     option_value_q30: i128,
@@ -150,25 +163,27 @@ impl MarketArrays {
     /// Empty arrays with room for the given number of expiries and strikes: memory is taken once.
     pub fn new(inputs: &MarketInputs, expiries: usize, strikes: usize) -> Result<Self, RiskError> {
         Ok(Self {
-            grid: inputs.grid,
+            inputs: *inputs,
             lot_value: LotValue::new(inputs.spot, inputs.price_exponent, inputs.lot_size)?,
             log_spot_q40: crate::fixed::ln_q40(inputs.spot.0),
             inverse_spot: InverseSpot::new(inputs.spot)?,
             expiries: Vec::with_capacity(expiries),
             strikes: Vec::with_capacity(strikes),
             net_lots: Vec::with_capacity(strikes),
+            balances: Vec::new(),
         })
     }
 
     /// Turns to another market in the same memory; every instrument given before is void.
     pub fn restart(&mut self, inputs: &MarketInputs) -> Result<(), RiskError> {
-        self.grid = inputs.grid;
+        self.inputs = *inputs;
         self.lot_value = LotValue::new(inputs.spot, inputs.price_exponent, inputs.lot_size)?;
         self.log_spot_q40 = crate::fixed::ln_q40(inputs.spot.0);
         self.inverse_spot = InverseSpot::new(inputs.spot)?;
         self.expiries.clear();
         self.strikes.clear();
         self.net_lots.clear();
+        self.balances.clear();
         Ok(())
     }
 
@@ -179,7 +194,7 @@ impl MarketArrays {
 
     /// The grid in use.
     pub fn grid(&self) -> &ScenarioGrid {
-        &self.grid
+        &self.inputs.grid
     }
 
     /// Whether the expiry the caller calls `id` is prepared.
@@ -203,7 +218,8 @@ impl MarketArrays {
         if self.expiries.len() == self.expiries.capacity() {
             return Err(RiskError::CapacityExceeded);
         }
-        let context = ExpiryContext::new(&self.grid, seconds_left, forward_ratio_q30, smile)?;
+        let context =
+            ExpiryContext::new(&self.inputs.grid, seconds_left, forward_ratio_q30, smile)?;
         self.expiries.push(ExpiryEntry {
             id,
             newest_strike: 0,
@@ -296,7 +312,7 @@ impl MarketArrays {
         self.net_lots.push(0);
         if let Some(new) = self.strikes.last_mut() {
             new.array
-                .price(&self.grid, context, &moneyness, total_vol_q32);
+                .price(&self.inputs.grid, context, &moneyness, total_vol_q32);
         }
         Ok(Instrument::Option {
             kind,
@@ -304,10 +320,37 @@ impl MarketArrays {
         })
     }
 
+    /// A token balance of `amount` base units of a token with `decimals`, negative when borrowed.
+    ///
+    /// Of what is owned at most `room` whole lots count, so that no balance can grow beyond what can be evaluated.
+    pub fn balance(
+        &mut self,
+        amount: i64,
+        decimals: u8,
+        room: u64,
+    ) -> Result<Instrument, RiskError> {
+        let balance = SpotBalance::new(&self.inputs, &self.lot_value, amount, decimals, room)?;
+        let known = self.balances.iter().position(|known| *known == balance);
+        let place = known.unwrap_or(self.balances.len());
+        if known.is_none() {
+            self.balances.push(balance);
+        }
+        let balance = u8::try_from(place).map_err(|_| RiskError::CapacityExceeded)?;
+        Ok(Instrument::Balance { balance })
+    }
+
+    /// The balance behind a handle.
+    fn spot_balance(&self, balance: u8) -> Result<&SpotBalance, RiskError> {
+        self.balances
+            .get(usize::from(balance))
+            .ok_or(RiskError::UnknownInstrument)
+    }
+
     /// Value of one unit of an instrument now: fraction of spot in Q30. A call is rounded down.
     pub fn mark_q30(&self, instrument: Instrument) -> Result<i64, RiskError> {
         Ok(match instrument {
             Instrument::Spot | Instrument::Perpetual => ONE_Q30,
+            Instrument::Balance { balance } => self.spot_balance(balance)?.lots_q30,
             Instrument::Future { expiry } => self.context(expiry)?.forward_ratio_q30,
             Instrument::Option { kind, strike } => {
                 let entry = self.strike(strike)?;
@@ -332,6 +375,7 @@ impl MarketArrays {
     pub fn leg_pnl_q28(&self, leg: &Leg, column: usize) -> Result<i64, RiskError> {
         let spot_move = Scenario::of_column(column).spot_move;
         let multiple = self
+            .inputs
             .grid
             .multiple_q30
             .get(spot_move)
@@ -340,6 +384,7 @@ impl MarketArrays {
         let linear = |ratio_q30: i64| linear_pnl_q28(leg.lots.saturating_mul(ratio_q30), multiple);
         Ok(match leg.instrument {
             Instrument::Spot | Instrument::Perpetual => linear(ONE_Q30),
+            Instrument::Balance { balance } => linear(self.spot_balance(balance)?.lots_q30),
             Instrument::Future { expiry } => linear(self.context(expiry)?.forward_ratio_q30),
             Instrument::Option { kind, strike } => {
                 let entry = self.strike(strike)?;
@@ -358,6 +403,7 @@ impl MarketArrays {
     pub fn delta_q30(&self, instrument: Instrument) -> Result<i64, RiskError> {
         Ok(match instrument {
             Instrument::Spot | Instrument::Perpetual => ONE_Q30,
+            Instrument::Balance { balance } => self.spot_balance(balance)?.lots_q30,
             Instrument::Future { expiry } => self.context(expiry)?.forward_ratio_q30,
             Instrument::Option { kind, strike } => {
                 let entry = self.strike(strike)?;
@@ -382,16 +428,19 @@ impl MarketArrays {
         }
         let sums = self.sum_legs(legs)?;
         let mut long_side = LongSide::EMPTY;
-        let error_q28 = self.accumulate(&mut risk.pnl_q28, &mut long_side);
-        add_linear(&mut risk.pnl_q28, sums.linear_q30, &self.grid);
+        // A balance is short of its lots by less than one in Q30 and moves by less than 8 times spot: 2 in Q28.
+        let error_q28 = self
+            .accumulate(&mut risk.pnl_q28, &mut long_side)
+            .wrapping_add(i128::from(sums.balances).wrapping_mul(2));
+        add_linear(&mut risk.pnl_q28, sums.linear_q30, &self.inputs.grid);
         risk.delta_q30 = self.net_delta_q30(sums.linear_q30);
 
-        let (worst_column, scan_loss_q28) = worst_column(&risk.pnl_q28, &self.grid);
+        let (worst_column, scan_loss_q28) = worst_column(&risk.pnl_q28, &self.inputs.grid);
         risk.worst_column = worst_column;
         let certified_q28 = certified_loss_q28(
             &risk.pnl_q28,
             &long_side,
-            &self.grid,
+            &self.inputs.grid,
             sums.absolute_lots,
             scan_loss_q28,
         );
@@ -401,8 +450,18 @@ impl MarketArrays {
         risk.gross = self.gross(&sums, legs)?;
         risk.option_value = self.lot_value.money_down(sums.option_value_q30, 30)?;
         risk.linear_value = self.lot_value.money_down(sums.linear_value_q30, 30)?;
-        risk.spot_value = self.lot_value.money_down(i128::from(sums.spot_lots), 0)?;
+        risk.spot_value = self.spot_value(&sums)?;
         Ok(())
+    }
+
+    /// Whole lots of underlying at spot, rounded down, and balances at their own value.
+    fn spot_value(&self, sums: &BookSums) -> Result<Money, RiskError> {
+        let lots = self
+            .lot_value
+            .money_down(i128::from(sums.whole_spot_lots), 0)?;
+        i64::try_from(sums.balance_value)
+            .map_err(|_| RiskError::MoneyOverflow)
+            .and_then(|balances| lots.plus(Money(balances)))
     }
 
     /// Nets options by strike into `net_lots` and sums everything else.
@@ -410,7 +469,8 @@ impl MarketArrays {
         let mut sums = BookSums::default();
         self.net_lots.fill(0);
         for leg in legs {
-            sums.absolute_lots = sums.absolute_lots.saturating_add(leg.lots.unsigned_abs());
+            let lots = self.absolute_lots(leg)?;
+            sums.absolute_lots = sums.absolute_lots.saturating_add(lots);
             if sums.absolute_lots >= MAX_LOTS_PER_MARKET {
                 return Err(RiskError::TooManyLots);
             }
@@ -421,8 +481,17 @@ impl MarketArrays {
             let value_q30 = i128::from(leg.lots).wrapping_mul(i128::from(mark_q30));
             match leg.instrument {
                 Instrument::Spot => {
-                    sums.spot_lots = sums.spot_lots.wrapping_add(leg.lots);
+                    sums.whole_spot_lots = sums.whole_spot_lots.wrapping_add(leg.lots);
+                    sums.spot_q30 = sums.spot_q30.wrapping_add(exposure_q30(ONE_Q30));
                     sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(ONE_Q30));
+                }
+                Instrument::Balance { balance } => {
+                    let value = i128::from(self.spot_balance(balance)?.value.0);
+                    sums.balances = sums.balances.wrapping_add(leg.lots.unsigned_abs());
+                    let value = value.wrapping_mul(i128::from(leg.lots));
+                    sums.balance_value = sums.balance_value.wrapping_add(value);
+                    sums.spot_q30 = sums.spot_q30.wrapping_add(exposure_q30(mark_q30));
+                    sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(mark_q30));
                 }
                 Instrument::Perpetual => {
                     sums.perpetual_lots = sums.perpetual_lots.wrapping_add(leg.lots);
@@ -452,6 +521,19 @@ impl MarketArrays {
             }
         }
         Ok(sums)
+    }
+
+    /// Absolute lots of a leg, those of a balance rounded up.
+    fn absolute_lots(&self, leg: &Leg) -> Result<u64, RiskError> {
+        let lots = leg.lots.unsigned_abs();
+        let Instrument::Balance { balance } = leg.instrument else {
+            return Ok(lots);
+        };
+        let each = self.spot_balance(balance)?.lots_q30.unsigned_abs();
+        Ok(each
+            .div_ceil(ONE_Q30.unsigned_abs())
+            .saturating_mul(lots)
+            .max(lots))
     }
 
     /// Adds the net options to the columns; returns the declared error of the sums in Q28.
@@ -500,9 +582,9 @@ impl MarketArrays {
     /// spot counted) and short-option notional at spot.
     fn gross(&self, sums: &BookSums, legs: &[Leg]) -> Result<Money, RiskError> {
         let mut lots_q30 = i128::from(sums.perpetual_lots.unsigned_abs())
-            .saturating_add(i128::from(sums.spot_lots.min(0).unsigned_abs()))
             .saturating_add(i128::from(sums.short_option_lots))
-            .saturating_mul(i128::from(ONE_Q30));
+            .saturating_mul(i128::from(ONE_Q30))
+            .saturating_add(i128::from(sums.spot_q30.min(0).unsigned_abs()));
         if sums.has_futures {
             for (position, entry) in self.expiries.iter().enumerate() {
                 let of_expiry = |leg: &Leg| match leg.instrument {

@@ -188,3 +188,47 @@ fn every_take_raises_health_in_random_books() {
     }
     assert!(liquidated > 50, "{liquidated}");
 }
+
+#[test]
+fn balances_count_and_are_not_taken() {
+    // A short perpetual covered by the token itself, and a long one too many: only the long is worth taking.
+    let mut arrays = arrays();
+    let covered = arrays.balance(50_000_000_000, 9, u64::MAX).unwrap();
+    let leg = |instrument, lots| Leg { instrument, lots };
+    let mut legs = [leg(covered, 1), leg(Instrument::Perpetual, -50)];
+    let (outcome, takes) = run(&mut arrays, &mut legs, 0);
+    let Err(LiquidationError::NotLiquidatable { equity, .. }) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((equity, takes), (Money(5_000_000_000), vec![]));
+
+    let mut legs = [leg(covered, 1), leg(Instrument::Perpetual, 500)];
+    let (outcome, takes) = run(&mut arrays, &mut legs, 0);
+    let outcome = outcome.unwrap();
+    assert!(takes.iter().all(|take| take.leg == 1), "{takes:?}");
+    assert!(outcome.after.equity >= outcome.after.liquidation_target().unwrap());
+    assert_eq!(legs[0], leg(covered, 1));
+}
+
+#[test]
+fn longs_repay_cash_that_is_negative() {
+    let mut arrays = arrays();
+    let mut legs = [option(&mut arrays, OptionKind::Call, SPOT, 1_000)];
+    let value = arrays
+        .lot_value()
+        .money_down(
+            1_000 * i128::from(arrays.mark_q30(legs[0].instrument).unwrap()),
+            30,
+        )
+        .unwrap();
+    let debt = -value.0 * 3 / 4;
+    let (outcome, takes) = run(&mut arrays, &mut legs, debt);
+    let outcome = outcome.unwrap();
+    assert!(
+        takes.iter().all(|take| take.payment > Money(0)),
+        "{takes:?}"
+    );
+    assert!(outcome.cash > Money(debt));
+    let health = |report: MarginReport| report.health_maintenance().unwrap();
+    assert!(health(outcome.after) > health(outcome.before));
+}
