@@ -193,7 +193,8 @@ impl Books {
         }
     }
 
-    /// Cash over accounts, and in the settlement token the pools of all markets = deposits; with insurance = vault.
+    /// Balances over accounts, negative ones too, and in the settlement token the pools of all markets = deposits; with
+    /// insurance = vault.
     fn check_bank(&self, bank: &Bank, vault_amount: u64, gifts: Option<u64>) {
         let balances: i128 = self
             .accounts_of(&bank.clearinghouse)
@@ -217,6 +218,21 @@ impl Books {
             bank.deposits + bank.insurance,
             "the vault against the bank's deposits and insurance"
         );
+        for account in self.accounts_of(&bank.clearinghouse) {
+            self.check_balance(bank, account);
+        }
+    }
+
+    /// What is stored with a balance is the bank's, and only the settlement token is owed, within its limit.
+    fn check_balance(&self, bank: &Bank, account: &MarginAccount) {
+        let balance = account.balances[usize::from(bank.index)];
+        let least = -i128::from(bank.max_account_debt);
+        assert!(i128::from(balance.amount) >= least, "a debt");
+        if balance.is_token() {
+            let of_bank = (bank.market, bank.decimals);
+            assert_eq!((balance.market, balance.decimals), of_bank, "a token");
+            self.market_with_index(&bank.clearinghouse, bank.market);
+        }
     }
 
     fn ledgers_of<'a>(

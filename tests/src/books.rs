@@ -78,6 +78,13 @@ impl World {
         self.hold(to, from, market, &[cost]);
     }
 
+    /// Changes a trader's cash by `change`, which may make it negative; the caller changes another's by the opposite.
+    pub fn adjust_cash(&mut self, trader: &Trader, change: i64) {
+        let mut account = self.account(trader);
+        account.balances[0].amount += change;
+        self.overwrite(&trader.account, &account);
+    }
+
     fn overwrite<T: StateAccount + bytemuck::NoUninit>(&mut self, key: &Pubkey, state: &T) {
         self.corrupt(key, |account| {
             account.data[8..T::SIZE].copy_from_slice(bytes_of(state));

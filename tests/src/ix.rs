@@ -1,5 +1,6 @@
 //! The client's instructions, from what the tests have at hand.
 
+use crate::setup::{Token, MAX_ACCOUNT_DEBT};
 use crate::{House, Trader, Underlying};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
@@ -46,7 +47,7 @@ pub fn create_clearinghouse(house: &House) -> Instruction {
 
 /// Adds the bank of the settlement token.
 pub fn add_bank(house: &House) -> Instruction {
-    house.addresses.add_bank()
+    house.addresses.add_bank(MAX_ACCOUNT_DEBT)
 }
 
 /// Creates a market.
@@ -127,6 +128,50 @@ pub fn withdraw(
     house.addresses.withdraw(&trader, amount, &priced(markets))
 }
 
+/// Adds the bank of a token.
+pub fn add_token_bank(house: &House, token: &Token) -> Instruction {
+    house.addresses.add_token_bank(&token.bank, token.market)
+}
+
+/// Deposits a token.
+pub fn deposit_token(house: &House, trader: &Trader, token: &Token, amount: u64) -> Instruction {
+    let addresses = token.addresses(trader);
+    house
+        .addresses
+        .deposit_token(&token.bank, &addresses, amount)
+}
+
+/// Withdraws a token; `markets` are those that the check needs.
+pub fn withdraw_token(
+    house: &House,
+    trader: &Trader,
+    token: &Token,
+    amount: u64,
+    markets: &[&Underlying],
+) -> Instruction {
+    let addresses = token.addresses(trader);
+    house
+        .addresses
+        .withdraw_token(&token.bank, &addresses, amount, &priced(markets))
+}
+
+/// Moves a token from an account to another of the same owner; `markets` are those that the check needs.
+pub fn transfer_token(
+    house: &House,
+    from: &Trader,
+    to: &Trader,
+    (token, amount): (&Token, u64),
+    markets: &[&Underlying],
+) -> Instruction {
+    house.addresses.transfer_balance(
+        &from.party(),
+        to.sub_id,
+        token.index,
+        amount,
+        &priced(markets),
+    )
+}
+
 /// Moves cash from an account to another of the same owner; `markets` are those the source has positions in.
 pub fn transfer_cash(
     house: &House,
@@ -137,7 +182,7 @@ pub fn transfer_cash(
 ) -> Instruction {
     house
         .addresses
-        .transfer_cash(&from.party(), to.sub_id, amount, &priced(markets))
+        .transfer_balance(&from.party(), to.sub_id, 0, amount, &priced(markets))
 }
 
 /// Moves positions from an account to another of the same owner; `markets` are those that either account has positions

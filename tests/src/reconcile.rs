@@ -17,7 +17,7 @@ const COMPARED: &[&[u8]] = &[
     sent::CloseAccount::DISCRIMINATOR,
     sent::Deposit::DISCRIMINATOR,
     sent::Withdraw::DISCRIMINATOR,
-    sent::TransferCash::DISCRIMINATOR,
+    sent::TransferBalance::DISCRIMINATOR,
     sent::TransferPositions::DISCRIMINATOR,
     sent::BlockTrade::DISCRIMINATOR,
     sent::Liquidate::DISCRIMINATOR,
@@ -81,9 +81,9 @@ impl Changes {
                 let bank = bank_of(accounts, &event.clearinghouse, &event.mint);
                 self.pay(event.margin_account, bank, -i128::from(event.amount));
             }
-            Event::CashTransferred(event) => {
-                self.pay(event.source, 0, -i128::from(event.amount));
-                self.pay(event.destination, 0, event.amount.into());
+            Event::BalanceTransferred(event) => {
+                self.pay(event.source, event.bank, -i128::from(event.amount));
+                self.pay(event.destination, event.bank, event.amount.into());
             }
             Event::PositionsTransferred(event) => {
                 for moved in &event.positions {

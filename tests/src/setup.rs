@@ -4,9 +4,11 @@ use crate::{ix, token, Feed, World};
 use anchor_lang::prelude::Pubkey;
 use estuary::instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice};
 use estuary::state::series::NO_EXPIRY;
-use estuary::state::{MarginAccount, SeriesKind};
-use estuary_client::address;
+use estuary::state::{Bank, MarginAccount, SeriesKind};
+use estuary_client::address::{self, TokenBank};
+use estuary_client::instruction::Trader as Addresses;
 use estuary_risk::scenario::ScenarioParameters;
+use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::ops::Deref;
@@ -15,6 +17,8 @@ use std::ops::Deref;
 pub const USD: u64 = 1_000_000;
 /// Tokens every trader has besides what is deposited.
 pub const POCKET: u64 = 1_000_000_000 * USD;
+/// Most cash that one account may owe.
+pub const MAX_ACCOUNT_DEBT: u64 = 1_000_000 * USD;
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
 /// Exponent of all prices here.
@@ -63,6 +67,17 @@ pub struct Underlying {
     pub listed_price: u64,
     /// What it was created with.
     pub args: CreateMarketArgs,
+}
+
+/// A token that is collateral, and its bank.
+#[derive(Clone, Copy, Debug)]
+pub struct Token {
+    /// Where everything is.
+    pub bank: TokenBank,
+    /// The bank's index in the clearinghouse.
+    pub index: u16,
+    /// The market whose underlying the token is.
+    pub market: Pubkey,
 }
 
 /// The owner of a margin account and of the tokens to put into it.
@@ -194,6 +209,27 @@ impl House {
         house
     }
 
+    /// Adds the bank of a token with a market's price.
+    pub fn add_token(&self, world: &mut World, market: &Underlying, mint: Pubkey) -> Token {
+        let token = self.planned_token(world, market, mint);
+        let add = ix::add_token_bank(self, &token);
+        world.send(add, &[&self.authority]).ok();
+        let bank: Bank = world.read(&token.bank.bank);
+        Token {
+            index: bank.index,
+            ..token
+        }
+    }
+
+    /// A token without its bank.
+    pub fn planned_token(&self, world: &World, market: &Underlying, mint: Pubkey) -> Token {
+        Token {
+            bank: self.token_bank(mint, world.raw(&mint).owner),
+            index: 0,
+            market: market.market,
+        }
+    }
+
     /// Creates a market without series, and its price.
     pub fn create_market(
         &self,
@@ -278,6 +314,24 @@ impl House {
     }
 }
 
+impl Token {
+    /// Where an owner keeps the token.
+    pub fn purse(&self, owner: &Pubkey) -> Pubkey {
+        let seeds = [owner.as_ref(), self.bank.mint.as_ref()];
+        Pubkey::find_program_address(&seeds, &self.bank.token_program).0
+    }
+
+    /// A trader with the token in its purse.
+    pub fn addresses(&self, trader: &Trader) -> Addresses {
+        let owner = trader.owner.pubkey();
+        Addresses {
+            tokens: self.purse(&owner),
+            owner,
+            sub_id: trader.sub_id,
+        }
+    }
+}
+
 impl Underlying {
     /// A good price of this market.
     pub fn feed(&self, price: f64, publish_time: i64) -> Feed {
@@ -308,6 +362,25 @@ impl World {
             market
         });
         (world, house, markets)
+    }
+
+    /// Gives an owner so many base units of a token, and returns where they are.
+    pub fn fill_purse(&mut self, token: &Token, owner: &Pubkey, amount: u64) -> Pubkey {
+        let purse = token.purse(owner);
+        let account = token::token_account(token.bank.mint, *owner, amount);
+        let account = Account {
+            owner: token.bank.token_program,
+            ..account
+        };
+        self.put(purse, account);
+        purse
+    }
+
+    /// Deposits a token that the trader receives for it.
+    pub fn deposit_token(&mut self, house: &House, trader: &Trader, token: &Token, amount: u64) {
+        self.fill_purse(token, &trader.owner.pubkey(), amount);
+        let deposit = ix::deposit_token(house, trader, token, amount);
+        self.send(deposit, &[&trader.owner]).ok();
     }
 
     /// Publishes a good price now.

@@ -3,6 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token::state::{Account as TokenAccount, AccountState, Mint};
+use anchor_spl::token_2022::spl_token_2022::{extension::StateWithExtensions, state};
 use solana_account::Account;
 
 /// Lamports that make any account here exempt from rent.
@@ -45,5 +46,6 @@ pub fn token_account(mint: Pubkey, owner: Pubkey, amount: u64) -> Account {
 /// # Panics
 /// When the bytes are not a token account.
 pub fn amount(data: &[u8]) -> u64 {
-    TokenAccount::unpack(data).expect("a token account").amount
+    let account = StateWithExtensions::<state::Account>::unpack(data);
+    account.expect("a token account").base.amount
 }

@@ -4,8 +4,8 @@
 use anchor_lang::prelude::AccountMeta;
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::event::{
-    BlockTraded, CashTransferred, Deposited, InsuranceFunded, MovedPosition, PositionsTransferred,
-    PriceUsed, Settled, TradedLeg, Withdrawn,
+    BalanceTransferred, BlockTraded, Deposited, InsuranceFunded, MovedPosition,
+    PositionsTransferred, PriceUsed, Settled, TradedLeg, Withdrawn,
 };
 use estuary::instructions::PositionTransfer;
 use estuary::state::SeriesKind::{Call, Put};
@@ -99,15 +99,16 @@ fn transfers_tell_what_moved() {
     let second = pit.house.sub_account(&mut pit.world, &pit.taker, 1, RICH);
     let cash = ix::transfer_cash(&pit.house, &pit.taker, &second, 5 * USD, &[]);
     let event = pit.world.send(cash, &[&pit.taker.owner]).event();
-    let transferred = CashTransferred {
+    let transferred = BalanceTransferred {
         clearinghouse: pit.house.clearinghouse,
         source: pit.taker.account,
         destination: second.account,
+        bank: 0,
         amount: 5 * USD,
-        source_cash: RICH as i64 - 5_000_000,
-        destination_cash: RICH as i64 + 5_000_000,
+        source_balance: RICH as i64 - 5_000_000,
+        destination_balance: RICH as i64 + 5_000_000,
     };
-    assert_eq!(event, Event::CashTransferred(transferred));
+    assert_eq!(event, Event::BalanceTransferred(transferred));
     let perp = pit.world.slot(pit.sol(), PERP.0, 0, 0);
     let leg = pit.world.leg(pit.sol(), perp, -300, 199.0);
     pit.trade(&[leg]).ok();

@@ -94,8 +94,8 @@ impl World {
         liquidator: usize,
     ) -> Result<Result<Executed, Refused>> {
         let held = |place: usize| -> Result<MarketSet> { Ok(self.account(place)?.markets()?) };
-        let liquidated = held(trader)?;
-        let markets = liquidated.union(held(liquidator)?);
+        let markets = held(trader)?.union(held(liquidator)?);
+        let liquidated = self.account(trader)?.markets()?;
         let by = &self.traders[liquidator];
         let step = self.house.liquidate(
             &by.party(),

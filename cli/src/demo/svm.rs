@@ -198,7 +198,7 @@ impl Svm {
         self.place(account, data, pyth_solana_receiver_sdk::ID)
     }
 
-    /// Creates the settlement token, six decimals.
+    /// Creates a token of six decimals, as the settlement token is.
     ///
     /// # Errors
     /// When the SVM does not take the account.

@@ -81,7 +81,19 @@ fn transactions(
             "create_clearinghouse",
             vec![vec![house.create_clearinghouse()]],
         ),
-        Action::AddBank => ("add_bank", vec![vec![house.add_bank()]]),
+        Action::AddBank => {
+            let add = house.add_bank(deployment.max_account_debt);
+            ("add_bank", vec![vec![add]])
+        }
+        Action::AddTokenBank(place) => {
+            let token = deployment.tokens.get(*place);
+            let token = token.context("a token of the plan")?;
+            let mint = chain.account(&token.mint).map_err(unreachable)?;
+            let mint = mint.with_context(|| format!("token {} is gone", token.mint))?;
+            let bank = house.token_bank(token.mint, mint.owner);
+            let market = address(config(&token.market)?);
+            ("add_bank", vec![vec![house.add_token_bank(&bank, market)]])
+        }
         Action::CreateMarket(place) => {
             let args = config(place)?.args.clone();
             ("create_market", vec![vec![house.create_market(args)]])

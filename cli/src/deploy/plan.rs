@@ -2,9 +2,12 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::program_pack::Pack;
+use anchor_lang::Ids;
 use anchor_spl::token::spl_token::state::Mint;
+use anchor_spl::token_interface::TokenInterface;
 use anyhow::{anyhow, Result};
-use estuary::state::{Clearinghouse, SETTLEMENT_DECIMALS};
+use estuary::instructions::check_extensions;
+use estuary::state::{Bank, Clearinghouse, MAX_DECIMALS, SETTLEMENT_DECIMALS};
 use estuary_client::account::{decode, MarketAccount};
 use estuary_client::chain::{Chain, ChainError, FetchedAccount};
 
@@ -19,6 +22,8 @@ pub enum Action {
     CreateClearinghouse,
     /// Add the bank of the settlement token.
     AddBank,
+    /// Add the bank of token number so-and-so of the file.
+    AddTokenBank(usize),
     /// Create market number so-and-so of the file, without room.
     CreateMarket(usize),
     /// Grow it from one number of series to another.
@@ -63,7 +68,7 @@ impl Action {
     pub const fn verb(&self) -> &'static str {
         match self {
             Self::CreateClearinghouse | Self::CreateMarket(_) => "create",
-            Self::AddBank => "add",
+            Self::AddBank | Self::AddTokenBank(_) => "add",
             Self::Extend(..) => "extend",
             Self::PostSurface(..) => "post",
             Self::List(..) => "list",
@@ -99,7 +104,12 @@ impl Plan {
     }
 
     /// Notes a difference that cannot be changed.
-    fn differs(&mut self, name: &str, chain: impl std::fmt::Display, file: impl std::fmt::Display) {
+    pub fn differs(
+        &mut self,
+        name: &str,
+        chain: impl std::fmt::Display,
+        file: impl std::fmt::Display,
+    ) {
         let text = format!("{name} is {chain} on the cluster and {file} in the file");
         self.conflicts.push(text);
     }
@@ -169,8 +179,14 @@ pub fn compare(deployment: &Deployment, target: Target<'_>) -> Result<Plan> {
     let bank = format!("token {}", house.mint);
     match target.data(&house.bank)? {
         None => plan.todo("bank", bank, Action::AddBank),
-        Some(_) => plan.present("bank", bank),
+        Some(data) => {
+            let found: Bank = decode(&data)?;
+            let key = "bank.max_account_debt_millionths";
+            plan.compare(key, found.max_account_debt, deployment.max_account_debt);
+            plan.present("bank", bank);
+        }
     }
+    let mut indices = Vec::with_capacity(deployment.markets.len());
     for (place, config) in deployment.markets.iter().enumerate() {
         let address = house.market(&config.args.feed_id);
         let found = target.data(&address)?;
@@ -187,6 +203,23 @@ pub fn compare(deployment: &Deployment, target: Target<'_>) -> Result<Plan> {
             );
         }
         market(&mut plan, place, config, found.as_ref(), now);
+        indices.push(found.map(|found| found.header.index));
+    }
+    for (place, token) in deployment.tokens.iter().enumerate() {
+        let symbol = deployment.symbol_of(token);
+        let thing = format!("bank {symbol}");
+        let detail = format!("token {}", token.mint);
+        match target.data(&house.bank_address(&token.mint))? {
+            None => plan.todo(&thing, detail, Action::AddTokenBank(place)),
+            Some(data) => {
+                let found: Bank = decode(&data)?;
+                if indices.get(token.market) != Some(&Some(found.market)) {
+                    let name = format!("bank {}: market", token.mint);
+                    plan.differs(&name, format!("number {}", found.market), symbol);
+                }
+                plan.present(&thing, detail);
+            }
+        }
     }
     if usize::from(markets_there) > deployment.markets.len() {
         let detail = format!("{markets_there} on the cluster, not all of them in the file");
@@ -195,30 +228,52 @@ pub fn compare(deployment: &Deployment, target: Target<'_>) -> Result<Plan> {
     Ok(plan)
 }
 
-/// What has to be there before: the program and the token.
+/// What has to be there before: the program and the tokens.
 fn prerequisites(plan: &mut Plan, deployment: &Deployment, target: Target<'_>) -> Result<()> {
     let program = target.account(&estuary::ID)?;
     if !program.is_some_and(|account| account.executable) {
         let text = format!("the program {} is not deployed on the cluster", estuary::ID);
         plan.conflicts.push(text);
     }
+    let name = "clearinghouse.settlement_mint";
     let mint = &deployment.house.mint;
-    let decimals = match target.account(mint)? {
-        Some(account) => Mint::unpack_from_slice(account.data.get(..Mint::LEN).unwrap_or_default())
-            .ok()
-            .map(|mint| mint.decimals),
-        None => None,
-    };
-    match decimals {
-        None => plan.conflicts.push(format!(
-            "clearinghouse.settlement_mint: {mint} is no token on the cluster"
-        )),
-        Some(SETTLEMENT_DECIMALS) => {}
-        Some(decimals) => plan.conflicts.push(format!(
-            "clearinghouse.settlement_mint: {mint} has {decimals} decimals, a settlement token has {SETTLEMENT_DECIMALS}"
-        )),
+    let decimals = token(plan, target, name, mint)?;
+    if let Some(decimals) = decimals.filter(|decimals| *decimals != SETTLEMENT_DECIMALS) {
+        plan.conflicts.push(format!(
+            "{name}: {mint} has {decimals} decimals, a settlement token has {SETTLEMENT_DECIMALS}"
+        ));
+    }
+    for config in &deployment.tokens {
+        let mint = &config.mint;
+        let decimals = token(plan, target, "bank.mint", mint)?;
+        if let Some(decimals) = decimals.filter(|decimals| *decimals > MAX_DECIMALS) {
+            plan.conflicts.push(format!(
+                "bank.mint: {mint} has {decimals} decimals, collateral at most {MAX_DECIMALS}"
+            ));
+        }
     }
     Ok(())
+}
+
+/// The decimals of a token that a bank can have; what stands in the way goes into the plan.
+fn token(plan: &mut Plan, target: Target<'_>, name: &str, mint: &Pubkey) -> Result<Option<u8>> {
+    let account = target.account(mint)?;
+    let account = account.filter(|account| TokenInterface::ids().contains(&account.owner));
+    let Some(account) = account else {
+        let text = format!("{name}: {mint} is no token on the cluster");
+        plan.conflicts.push(text);
+        return Ok(None);
+    };
+    if let Err(refusal) = check_extensions(&account.owner, &account.data) {
+        plan.conflicts.push(format!("{name}: {mint}: {refusal}"));
+    }
+    let base = account.data.get(..Mint::LEN).unwrap_or_default();
+    let decimals = Mint::unpack(base).ok().map(|mint| mint.decimals);
+    if decimals.is_none() {
+        let text = format!("{name}: {mint} is no token on the cluster");
+        plan.conflicts.push(text);
+    }
+    Ok(decimals)
 }
 
 /// A market to be created, in a line.

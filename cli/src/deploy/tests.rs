@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use anchor_lang::prelude::Pubkey;
-use estuary_client::account::MarketAccount;
+use estuary::state::Bank;
+use estuary_client::account::{decode, MarketAccount};
 use estuary_client::chain::{Chain, ChainError, FetchedAccount};
 use estuary_client::Instruction;
 use solana_keypair::Keypair;
@@ -57,6 +58,9 @@ fn cluster(elf: &Path, deployment: &Deployment) -> Svm {
     svm.set_time(NOW);
     svm.fund(&authority().pubkey()).unwrap();
     svm.create_mint(deployment.house.mint).unwrap();
+    for token in &deployment.tokens {
+        svm.create_mint(token.mint).unwrap();
+    }
     svm
 }
 
@@ -123,7 +127,8 @@ fn an_empty_cluster_gets_everything_and_a_second_time_nothing() {
             "create", "add", // clearinghouse and bank
             "create", "extend", "post", "list", // BTC
             "create", "extend", "post", "list", // ETH
-            "create", "extend", "list" // SOL: a perp alone has no expiry
+            "create", "extend", "list", // SOL: a perp alone has no expiry
+            "add"   // and its token
         ]
     );
     assert_eq!(chain.sent, 0, "a plan sends nothing");
@@ -225,8 +230,18 @@ fn a_difference_that_cannot_be_changed_stops_everything_by_name() {
         ("symbol = \"BTC\"", "symbol = \"XBT\"", "market XBT: symbol"),
         (
             "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
-            "So11111111111111111111111111111111111111112",
+            "7tyRKDhomWMU2jGHS4hbNUAYQJoWxFsUWxmGm6aCGPRz",
             "clearinghouse.settlement_mint is 4zMM",
+        ),
+        (
+            "max_account_debt_millionths = 10_000_000_000",
+            "max_account_debt_millionths = 1",
+            "bank.max_account_debt_millionths is 10000000000 on the cluster and 1",
+        ),
+        (
+            "market = \"SOL\"",
+            "market = \"ETH\"",
+            "bank So11111111111111111111111111111111111111112: market is number 2 on the cluster and ETH",
         ),
     ] {
         // A further series would be listed, were nothing in the way.
@@ -253,8 +268,13 @@ fn what_has_to_be_there_before_is_named() {
     let mut svm = Svm::new(&elf).unwrap();
     svm.set_time(NOW);
     let found = plan(&deployment, &svm).conflicts;
-    assert_eq!(found.len(), 1);
-    assert!(found[0].contains("is no token on the cluster"), "{found:?}");
+    assert_eq!(found.len(), 2);
+    for conflict in found {
+        assert!(
+            conflict.ends_with(" is no token on the cluster"),
+            "{conflict}"
+        );
+    }
     let mut chain = counted(&elf, &deployment, usize::MAX);
     let stranger = Keypair::new_from_array([0x22; 32]);
     let error = apply(&deployment, &mut chain, &stranger, &mut |_| {}).unwrap_err();
@@ -295,6 +315,60 @@ fn expiries_that_have_passed_are_left_alone() {
 fn a_plan_without_a_cluster_is_the_whole_deployment() {
     let deployment = devnet();
     let found = compare(&deployment, Target::Empty).unwrap();
-    assert_eq!(found.actions().count(), 13);
+    assert_eq!(found.actions().count(), 14);
     assert!(found.conflicts.is_empty());
+}
+
+#[test]
+fn tokens_get_their_banks_once_and_bad_ones_none() {
+    let Some(elf) = elf() else { return };
+    let without = file(
+        "[[bank]]\nmint = \"So11111111111111111111111111111111111111112\"\nmarket = \"SOL\"\n",
+        "",
+    );
+    let mut chain = counted(&elf, &without, usize::MAX);
+    deploy(&without, &mut chain).unwrap();
+    let whole = devnet();
+    let mint = whole.tokens[0].mint;
+    let found = plan(&whole, &chain).conflicts;
+    assert_eq!(
+        found,
+        [format!("bank.mint: {mint} is no token on the cluster")]
+    );
+    // A Token-2022 mint: 82 bytes of mint, padding, its kind, then extensions by number and length.
+    let mut data = vec![0; 166];
+    (data[44], data[45], data[165]) = (19, 1, 1);
+    let extension = |data: &[u8], number: u16, length: u16| {
+        let mut data = data.to_vec();
+        data.extend(number.to_le_bytes());
+        data.extend(length.to_le_bytes());
+        data.resize(data.len() + usize::from(length), 0);
+        data
+    };
+    let metadata_pointer = extension(&data, 18, 64);
+    let permanent_delegate = extension(&metadata_pointer, 12, 32);
+    for (data, words) in [
+        (permanent_delegate, "permanent delegate"),
+        (data, "19 decimals"),
+    ] {
+        chain
+            .svm
+            .place(mint, data, anchor_spl::token_2022::ID)
+            .unwrap();
+        let error = deploy(&whole, &mut chain).unwrap_err();
+        assert!(error.contains(words), "{error}");
+    }
+    let mut good = metadata_pointer;
+    good[44] = 9;
+    chain
+        .svm
+        .place(mint, good, anchor_spl::token_2022::ID)
+        .unwrap();
+    assert_eq!(verbs(&plan(&whole, &chain)), ["add"]);
+    assert_eq!(deploy(&whole, &mut chain), Ok(1));
+    assert_eq!(deploy(&whole, &mut chain), Ok(0));
+    let bank = chain.svm.data(&whole.house.bank_address(&mint)).unwrap();
+    let bank: Bank = decode(bank).unwrap();
+    assert_eq!((bank.index, bank.market, bank.decimals), (1, 2, 9));
+    assert_eq!(bank.token_program, anchor_spl::token_2022::ID);
 }

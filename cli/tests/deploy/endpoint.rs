@@ -23,15 +23,16 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A cluster at a time with the program, a mint and a rich payer.
-    pub fn start(elf: &Path, time: i64, mint: Pubkey, payer: Pubkey) -> Self {
+    /// A cluster at a time with the program, mints and a rich payer.
+    pub fn start(elf: &Path, time: i64, mints: &[Pubkey], payer: Pubkey) -> Self {
+        let mints = mints.to_vec();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let elf = std::fs::read(elf).expect("the ELF");
         let sent = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&sent);
         std::thread::spawn(move || {
-            let mut svm = cluster(&elf, time, mint, payer);
+            let mut svm = cluster(&elf, time, &mints, payer);
             for stream in listener.incoming() {
                 answer(&mut svm, &counter, stream.expect("a connection"));
             }
@@ -45,7 +46,7 @@ impl Endpoint {
     }
 }
 
-fn cluster(elf: &[u8], time: i64, mint: Pubkey, payer: Pubkey) -> LiteSVM {
+fn cluster(elf: &[u8], time: i64, mints: &[Pubkey], payer: Pubkey) -> LiteSVM {
     let mut svm = LiteSVM::new();
     svm.add_program(estuary::ID, elf).expect("the ELF deploys");
     let clock = svm.get_sysvar::<Clock>();
@@ -67,7 +68,9 @@ fn cluster(elf: &[u8], time: i64, mint: Pubkey, payer: Pubkey) -> LiteSVM {
         owner: anchor_spl::token::ID,
         ..Account::default()
     };
-    svm.set_account(mint, account).expect("the mint");
+    for mint in mints {
+        svm.set_account(*mint, account.clone()).expect("the mint");
+    }
     svm
 }
 

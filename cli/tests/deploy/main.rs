@@ -10,6 +10,11 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 const DEVNET: &str = include_str!("../../../migrations/devnet.toml");
+/// The tokens of the file.
+const MINTS: [&str; 2] = [
+    "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
+    "So11111111111111111111111111111111111111112",
+];
 /// A month before the first expiry of the file.
 const NOW: i64 = 1_795_507_200;
 
@@ -80,9 +85,8 @@ fn a_plan_is_shown_applied_once_and_then_complete() {
     let Some(elf) = elf() else { return };
     let (authority, key_file) = key(0x11);
     let config = config("deploy.toml", &authority);
-    let mint = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
-    let mint = mint.parse().expect("a public key");
-    let endpoint = Endpoint::start(&elf, NOW, mint, authority.pubkey());
+    let mints = MINTS.map(|mint| mint.parse().expect("a public key"));
+    let endpoint = Endpoint::start(&elf, NOW, &mints, authority.pubkey());
     let url = endpoint.url.as_str();
     let key_file = key_file.to_str().expect("UTF-8");
 
@@ -120,9 +124,9 @@ fn what_stands_in_the_way_is_named_and_nothing_is_sent() {
     let (authority, key_file) = key(0x12);
     let (stranger, stranger_file) = key(0x13);
     let config = config("refused.toml", &authority);
-    let mint = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
+    let mints = MINTS.map(|mint| mint.parse().expect("a public key"));
     // The payer of this cluster is the stranger: the authority cannot pay.
-    let endpoint = Endpoint::start(&elf, NOW, mint.parse().expect("a key"), stranger.pubkey());
+    let endpoint = Endpoint::start(&elf, NOW, &mints, stranger.pubkey());
     let url = endpoint.url.as_str();
     let apply = |key: &Path| {
         let key = key.to_str().expect("UTF-8");
@@ -141,7 +145,7 @@ fn what_stands_in_the_way_is_named_and_nothing_is_sent() {
         "{complaints}"
     );
 
-    let wrong_mint = Endpoint::start(&elf, NOW, stranger.pubkey(), authority.pubkey());
+    let wrong_mint = Endpoint::start(&elf, NOW, &[stranger.pubkey()], authority.pubkey());
     let (code, plan, complaints) = said(&config, &["--url", &wrong_mint.url]);
     assert_eq!(code, Some(1));
     assert!(

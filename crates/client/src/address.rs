@@ -1,6 +1,7 @@
 //! Program-derived addresses.
 
 use anchor_lang::prelude::Pubkey;
+use anchor_spl::token;
 use estuary::seeds;
 
 /// A program-derived address of the program.
@@ -16,6 +17,19 @@ pub fn event_authority() -> Pubkey {
 /// Address of a market's ledger.
 pub fn ledger(market: &Pubkey) -> Pubkey {
     derive(&[seeds::LEDGER, market.as_ref()])
+}
+
+/// A token with its bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenBank {
+    /// The token.
+    pub mint: Pubkey,
+    /// The token program that owns it: SPL Token or Token-2022.
+    pub token_program: Pubkey,
+    /// The bank.
+    pub bank: Pubkey,
+    /// Where the bank's tokens are.
+    pub vault: Pubkey,
 }
 
 /// The addresses of one clearinghouse and its settlement bank.
@@ -39,15 +53,35 @@ impl House {
     /// The addresses of clearinghouse number `id`.
     pub fn new(id: u16, authority: Pubkey, mint: Pubkey) -> Self {
         let clearinghouse = derive(&[seeds::CLEARINGHOUSE, &id.to_le_bytes()]);
-        let bank = derive(&[seeds::BANK, clearinghouse.as_ref(), mint.as_ref()]);
+        let TokenBank { bank, vault, .. } = token_bank(&clearinghouse, mint, token::ID);
         Self {
             id,
             authority,
             mint,
             clearinghouse,
             bank,
-            vault: derive(&[seeds::VAULT, bank.as_ref()]),
+            vault,
         }
+    }
+
+    /// The bank of the settlement token, which is an SPL token.
+    pub const fn settlement_bank(&self) -> TokenBank {
+        TokenBank {
+            mint: self.mint,
+            token_program: token::ID,
+            bank: self.bank,
+            vault: self.vault,
+        }
+    }
+
+    /// Address of the bank of a token, whichever token program it is of.
+    pub fn bank_address(&self, mint: &Pubkey) -> Pubkey {
+        derive(&[seeds::BANK, self.clearinghouse.as_ref(), mint.as_ref()])
+    }
+
+    /// The bank of any token.
+    pub fn token_bank(&self, mint: Pubkey, token_program: Pubkey) -> TokenBank {
+        token_bank(&self.clearinghouse, mint, token_program)
     }
 
     /// Address of the market of a price feed.
@@ -64,5 +98,15 @@ impl House {
             owner.as_ref(),
             &sub_id,
         ])
+    }
+}
+
+fn token_bank(clearinghouse: &Pubkey, mint: Pubkey, token_program: Pubkey) -> TokenBank {
+    let bank = derive(&[seeds::BANK, clearinghouse.as_ref(), mint.as_ref()]);
+    TokenBank {
+        mint,
+        token_program,
+        bank,
+        vault: derive(&[seeds::VAULT, bank.as_ref()]),
     }
 }

@@ -3,7 +3,7 @@
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use estuary::event::{
-    AccountMarked, BlockTraded, CashTransferred, Deposited, InsuranceFunded, Liquidated,
+    AccountMarked, BalanceTransferred, BlockTraded, Deposited, InsuranceFunded, Liquidated,
     PositionsTransferred, Settled, Withdrawn,
 };
 
@@ -14,8 +14,8 @@ pub enum Event {
     Deposited(Deposited),
     /// See [`Withdrawn`].
     Withdrawn(Withdrawn),
-    /// See [`CashTransferred`].
-    CashTransferred(CashTransferred),
+    /// See [`BalanceTransferred`].
+    BalanceTransferred(BalanceTransferred),
     /// See [`PositionsTransferred`].
     PositionsTransferred(PositionsTransferred),
     /// See [`BlockTraded`].
@@ -38,7 +38,7 @@ impl Event {
         let event = data.strip_prefix(EVENT_IX_TAG_LE)?;
         read(event, Self::Deposited)
             .or_else(|| read(event, Self::Withdrawn))
-            .or_else(|| read(event, Self::CashTransferred))
+            .or_else(|| read(event, Self::BalanceTransferred))
             .or_else(|| read(event, Self::PositionsTransferred))
             .or_else(|| read(event, Self::BlockTraded))
             .or_else(|| read(event, Self::Liquidated))

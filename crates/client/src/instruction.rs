@@ -3,7 +3,6 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{system_program, InstructionData, ToAccountMetas};
-use anchor_spl::token;
 use estuary::instructions::{
     CreateMarketArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
 };
@@ -11,7 +10,7 @@ use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
 use estuary::{accounts, instruction};
 
-use crate::address::{event_authority, ledger, House};
+use crate::address::{event_authority, ledger, House, TokenBank};
 
 /// A margin account and the token account that its owner pays from and is paid to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub struct Trader {
     pub owner: Pubkey,
     /// Number of the margin account among the owner's.
     pub sub_id: u16,
-    /// The owner's account of the settlement token.
+    /// The owner's account of the token that is moved.
     pub tokens: Pubkey,
 }
 
@@ -139,18 +138,33 @@ impl House {
         build(accounts, instruction::CreateClearinghouse { id: self.id })
     }
 
-    /// Adds the bank of the settlement token.
-    pub fn add_bank(&self) -> Instruction {
+    /// Adds the bank of the settlement token, of which one account may owe `max_account_debt` micro-units.
+    pub fn add_bank(&self, max_account_debt: u64) -> Instruction {
+        self.add_any_bank(&self.settlement_bank(), None, max_account_debt)
+    }
+
+    /// Adds the bank of a token that is the underlying of `market`.
+    pub fn add_token_bank(&self, bank: &TokenBank, market: Pubkey) -> Instruction {
+        self.add_any_bank(bank, Some(market), 0)
+    }
+
+    fn add_any_bank(
+        &self,
+        bank: &TokenBank,
+        market: Option<Pubkey>,
+        max_account_debt: u64,
+    ) -> Instruction {
         let accounts = accounts::AddBank {
             authority: self.authority,
             clearinghouse: self.clearinghouse,
-            mint: self.mint,
-            bank: self.bank,
-            vault: self.vault,
-            token_program: token::ID,
+            mint: bank.mint,
+            market,
+            bank: bank.bank,
+            vault: bank.vault,
+            token_program: bank.token_program,
             system_program: system_program::ID,
         };
-        build(accounts, instruction::AddBank {})
+        build(accounts, instruction::AddBank { max_account_debt })
     }
 
     /// Creates a market and its ledger.
@@ -273,35 +287,52 @@ impl House {
         build(accounts, instruction::CloseAccount {})
     }
 
-    /// Deposits `amount` base units from the trader's token account.
+    /// Deposits `amount` micro-units of the settlement token from the trader's token account.
     pub fn deposit(&self, trader: &Trader, amount: u64) -> Instruction {
+        self.deposit_token(&self.settlement_bank(), trader, amount)
+    }
+
+    /// Deposits `amount` base units of a bank's token from the trader's account of that token.
+    pub fn deposit_token(&self, bank: &TokenBank, trader: &Trader, amount: u64) -> Instruction {
         let accounts = accounts::Deposit {
             depositor: trader.owner,
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&trader.owner, trader.sub_id),
-            bank: self.bank,
-            mint: self.mint,
-            vault: self.vault,
+            bank: bank.bank,
+            mint: bank.mint,
+            vault: bank.vault,
             source: trader.tokens,
-            token_program: token::ID,
+            token_program: bank.token_program,
             event_authority: event_authority(),
             program: estuary::ID,
         };
         build(accounts, instruction::Deposit { amount })
     }
 
-    /// Withdraws `amount` base units to the trader's token account; `markets` are those the account
-    /// has positions in, ascending.
+    /// Withdraws `amount` micro-units of the settlement token to the trader's token account; `markets` are those of
+    /// [`estuary::state::MarginAccount::markets`] after the withdrawal, ascending.
     pub fn withdraw(&self, trader: &Trader, amount: u64, markets: &[PricedMarket]) -> Instruction {
+        self.withdraw_token(&self.settlement_bank(), trader, amount, markets)
+    }
+
+    /// Withdraws `amount` base units of a bank's token to the trader's account of that token; `markets` as for
+    /// [`House::withdraw`].
+    pub fn withdraw_token(
+        &self,
+        bank: &TokenBank,
+        trader: &Trader,
+        amount: u64,
+        markets: &[PricedMarket],
+    ) -> Instruction {
         let accounts = accounts::Withdraw {
             owner: trader.owner,
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&trader.owner, trader.sub_id),
-            bank: self.bank,
-            mint: self.mint,
-            vault: self.vault,
+            bank: bank.bank,
+            mint: bank.mint,
+            vault: bank.vault,
             destination: trader.tokens,
-            token_program: token::ID,
+            token_program: bank.token_program,
             event_authority: event_authority(),
             program: estuary::ID,
         };
@@ -312,16 +343,17 @@ impl House {
         instruction
     }
 
-    /// Moves `amount` micro-units from an account to the owner's account number `to`; `markets` are those the source has
-    /// positions in, ascending.
-    pub fn transfer_cash(
+    /// Moves `amount` base units of the token of bank number `bank` from an account to the owner's account number `to`;
+    /// `markets` as for [`House::withdraw`] from the source.
+    pub fn transfer_balance(
         &self,
         from: &Party,
         to: u16,
+        bank: u16,
         amount: u64,
         markets: &[PricedMarket],
     ) -> Instruction {
-        let accounts = accounts::TransferCash {
+        let accounts = accounts::TransferBalance {
             owner: from.owner,
             clearinghouse: self.clearinghouse,
             source: self.margin_account(&from.owner, from.sub_id),
@@ -329,14 +361,14 @@ impl House {
             event_authority: event_authority(),
             program: estuary::ID,
         };
-        let mut instruction = build(accounts, instruction::TransferCash { amount });
+        let mut instruction = build(accounts, instruction::TransferBalance { bank, amount });
         let remaining = market_accounts(markets, Ledgers::Read);
         instruction.accounts.extend(remaining);
         instruction
     }
 
-    /// Moves positions from an account to the owner's account number `to`. `markets` are those of either account,
-    /// ascending; `moved` those of the transfers.
+    /// Moves positions from an account to the owner's account number `to`. `markets` are those that either
+    /// account has positions or tokens in, ascending; `moved` those of the transfers.
     pub fn transfer_positions(
         &self,
         from: &Party,
@@ -385,7 +417,7 @@ impl House {
     }
 
     /// Asks for a view of an account's margin: simulate it and read the return data with [`crate::view::decode`].
-    /// `markets` are those the account has open positions in, ascending.
+    /// `markets` are those the account has open positions or tokens in, ascending.
     pub fn margin_report(
         &self,
         account: &Party,
@@ -472,7 +504,7 @@ impl House {
             mint: self.mint,
             vault: self.vault,
             source,
-            token_program: token::ID,
+            token_program: self.settlement_bank().token_program,
             event_authority: event_authority(),
             program: estuary::ID,
         };

@@ -110,9 +110,10 @@ struct Candidate {
 
 struct Planner<'m, 'a> {
     markets: &'m mut [LiquidationMarket<'a>],
-    risks: Vec<MarketRisk>,
     /// Worst column of each market in the book as it stands; `risks` may be those of a trial that was undone.
     worst: Vec<usize>,
+    /// Taken before `worst` and dropped after it: the program's allocator only frees the block it gave last.
+    risks: Vec<MarketRisk>,
     outside: AccountTotals,
     cash: Money,
     discount_left: Money,

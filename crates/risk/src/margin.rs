@@ -64,14 +64,24 @@ impl AccountTotals {
         Ok(())
     }
 
+    /// What the positions can lose at most. Without debts, shorts and linear positions that is what they are worth, so
+    /// that an account which only owns can always leave and is never liquidated.
+    fn most_to_lose(&self) -> Result<Money, RiskError> {
+        let owes = self.gross != Money(0) || self.cash < Money(0) || self.unsettled < Money(0);
+        if owes {
+            return Ok(Money(i64::MAX));
+        }
+        self.spot_value.plus(self.option_value)
+    }
+
     /// The report. Requirements are rounded up.
     pub fn report(&self) -> Result<MarginReport, RiskError> {
         let contracts = self.option_value.plus(self.unsettled)?;
         let owned = self.cash.plus(self.spot_value)?;
         let floor = |divisor| self.gross.mul_div_up(1, divisor);
-        let initial_margin = self.scenario_loss.max(floor(GROSS_DIVISOR_INITIAL)?);
-        let maintenance_margin = self
-            .scenario_loss
+        let loss = self.scenario_loss.min(self.most_to_lose()?);
+        let initial_margin = loss.max(floor(GROSS_DIVISOR_INITIAL)?);
+        let maintenance_margin = loss
             .mul_div_up(MAINTENANCE_FRACTION_PPM, 1_000_000)?
             .max(floor(GROSS_DIVISOR_MAINTENANCE)?)
             .min(initial_margin);
@@ -246,6 +256,35 @@ mod tests {
             Money(700),
             "an unsettled gain does not pay for short options"
         );
+    }
+
+    #[test]
+    fn who_only_owns_needs_no_more_than_that() {
+        let owned = AccountTotals {
+            spot_value: Money(70),
+            option_value: Money(30),
+            scenario_loss: Money(101),
+            ..AccountTotals::default()
+        };
+        let report = owned.report().unwrap();
+        assert_eq!(report.initial_margin, Money(100));
+        assert!(!report.is_liquidatable());
+        for owing in [
+            AccountTotals {
+                cash: Money(-1),
+                ..owned
+            },
+            AccountTotals {
+                unsettled: Money(-1),
+                ..owned
+            },
+            AccountTotals {
+                gross: Money(1),
+                ..owned
+            },
+        ] {
+            assert_eq!(owing.report().unwrap().initial_margin, Money(101));
+        }
     }
 
     #[test]

@@ -469,7 +469,8 @@ impl MarketArrays {
         let mut sums = BookSums::default();
         self.net_lots.fill(0);
         for leg in legs {
-            let lots = self.absolute_lots(leg)?;
+            let each = self.absolute_lots(leg.instrument)?;
+            let lots = leg.lots.unsigned_abs().saturating_mul(each);
             sums.absolute_lots = sums.absolute_lots.saturating_add(lots);
             if sums.absolute_lots >= MAX_LOTS_PER_MARKET {
                 return Err(RiskError::TooManyLots);
@@ -523,17 +524,13 @@ impl MarketArrays {
         Ok(sums)
     }
 
-    /// Absolute lots of a leg, those of a balance rounded up.
-    fn absolute_lots(&self, leg: &Leg) -> Result<u64, RiskError> {
-        let lots = leg.lots.unsigned_abs();
-        let Instrument::Balance { balance } = leg.instrument else {
-            return Ok(lots);
+    /// Lots of underlying that one unit of an instrument counts for: 1, and those of a balance rounded up.
+    pub fn absolute_lots(&self, instrument: Instrument) -> Result<u64, RiskError> {
+        let Instrument::Balance { balance } = instrument else {
+            return Ok(1);
         };
         let each = self.spot_balance(balance)?.lots_q30.unsigned_abs();
-        Ok(each
-            .div_ceil(ONE_Q30.unsigned_abs())
-            .saturating_mul(lots)
-            .max(lots))
+        Ok(each.div_ceil(ONE_Q30.unsigned_abs()))
     }
 
     /// Adds the net options to the columns; returns the declared error of the sums in Q28.

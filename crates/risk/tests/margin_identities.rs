@@ -21,6 +21,7 @@ proptest! {
     #[test]
     fn requirements_and_layers_keep_their_order(
         cash in 0i64..1 << 59,
+        spot_value in 0i64..1 << 58,
         option_value in amount(),
         unsettled in amount(),
         scenario_loss in 0i64..1 << 59,
@@ -28,21 +29,24 @@ proptest! {
     ) {
         let totals = AccountTotals {
             cash: Money(cash),
+            spot_value: Money(spot_value),
             option_value: Money(option_value),
             unsettled: Money(unsettled),
             scenario_loss: Money(scenario_loss),
             gross: Money(gross.abs()),
-            ..AccountTotals::default()
         };
         let report = totals.report().unwrap();
         let (initial, maintenance) = (report.initial_margin, report.maintenance_margin);
         prop_assert!(maintenance <= initial);
-        prop_assert!(initial.0 >= scenario_loss);
+        let only_owns = gross == 0 && unsettled >= 0;
+        let least = if only_owns { scenario_loss.min(spot_value + option_value) } else { scenario_loss };
+        prop_assert!(initial.0 >= least);
+        prop_assert!(!only_owns || option_value < 0 || !report.is_liquidatable());
         prop_assert!(i128::from(initial.0) * 20 >= i128::from(gross.abs()));
         prop_assert!(maintenance == initial || i128::from(maintenance.0) * 25 >= i128::from(gross.abs()));
-        prop_assert!(maintenance == initial || i128::from(maintenance.0) * 10 >= i128::from(scenario_loss) * 8);
+        prop_assert!(maintenance == initial || i128::from(maintenance.0) * 10 >= i128::from(least) * 8);
         prop_assert!(report.senior <= report.equity);
-        prop_assert!(report.senior.0 <= cash);
+        prop_assert!(report.senior.0 <= cash + spot_value);
         let target = report.liquidation_target().unwrap();
         prop_assert!(maintenance <= target && target <= initial);
     }

@@ -449,6 +449,74 @@ pub enum EstuaryError {
     /// The instruction meets a market whose price it did not ask for.
     #[msg("price: the market's price was not loaded")]
     PriceMissing,
+
+    // Tokens
+    /// The mint takes a fee of transfers.
+    #[msg("mint: it has the extension transfer fee")]
+    MintHasTransferFee,
+    /// The mint has a delegate over all its token accounts.
+    #[msg("mint: it has the extension permanent delegate")]
+    MintHasPermanentDelegate,
+    /// The mint's transfers can be paused.
+    #[msg("mint: it has the extension pausable")]
+    MintIsPausable,
+    /// Another program decides over the mint's transfers.
+    #[msg("mint: it has the extension transfer hook")]
+    MintHasTransferHook,
+    /// The mint's new token accounts can be frozen from the start.
+    #[msg("mint: it has the extension default account state")]
+    MintHasDefaultAccountState,
+    /// The mint has confidential transfers.
+    #[msg("mint: it has the extension confidential transfer")]
+    MintIsConfidential,
+    /// The mint takes a confidential fee of transfers.
+    #[msg("mint: it has the extension confidential transfer fee")]
+    MintHasConfidentialFee,
+    /// The mint's supply is confidential.
+    #[msg("mint: it has the extension confidential mint and burn")]
+    MintHasConfidentialSupply,
+    /// The mint's tokens cannot be transferred.
+    #[msg("mint: it has the extension non-transferable")]
+    MintIsNotTransferable,
+    /// The mint can be closed, and made again in another way.
+    #[msg("mint: it has the extension mint close authority")]
+    MintIsClosable,
+    /// The mint shows amounts with interest.
+    #[msg("mint: it has the extension interest-bearing")]
+    MintBearsInterest,
+    /// The mint shows scaled amounts.
+    #[msg("mint: it has the extension scaled amount")]
+    MintIsScaled,
+    /// The mint has an extension that this program does not know.
+    #[msg("mint: it has an extension that is unknown")]
+    MintExtensionUnknown,
+    /// The mint has more decimals than the engine can value.
+    #[msg("mint: it has more than 18 decimals")]
+    MintDecimalsTooMany,
+    /// The settlement token was given a market.
+    #[msg("bank: the settlement token has no market")]
+    SettlementBankMarket,
+    /// The token needs the market whose underlying it is.
+    #[msg("bank: a token other than the settlement token needs its market")]
+    BankMarketMissing,
+    /// Only the settlement token is lent.
+    #[msg("bank: the most that an account may owe is not zero for a token that is not lent")]
+    TokenDebtNotZero,
+    /// The token program is not the one of the bank's mint.
+    #[msg("token program: it is not the one of the bank's token")]
+    TokenProgramOfAnotherBank,
+    /// The vault's amount changed by something else than the amount transferred.
+    #[msg("vault: it did not change by the amount transferred")]
+    VaultAmountMismatch,
+    /// A stranger would add a token, and so a market, to the account.
+    #[msg("deposit: only the owner may add a token that the account does not hold")]
+    DepositorIsNotTheOwner,
+    /// The account would owe more than the bank lends one account.
+    #[msg("debt: the account would owe more than the bank lends to one")]
+    AccountDebtLimit,
+    /// The bank has lent what is asked of it.
+    #[msg("bank: what is left that it has not lent is less than the amount")]
+    BankShortOfTokens,
 }
 
 impl EstuaryError {

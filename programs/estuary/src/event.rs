@@ -86,22 +86,24 @@ pub struct Withdrawn {
     pub balance: i64,
 }
 
-/// Cash moved between two accounts of one owner.
+/// Cash or tokens moved between two accounts of one owner.
 #[event]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CashTransferred {
+pub struct BalanceTransferred {
     /// The clearinghouse.
     pub clearinghouse: Pubkey,
     /// The margin account that paid.
     pub source: Pubkey,
     /// The margin account that received.
     pub destination: Pubkey,
-    /// Micro-units moved.
+    /// Index of the token's bank.
+    pub bank: u16,
+    /// Base units moved.
     pub amount: u64,
-    /// Cash of the source afterwards.
-    pub source_cash: i64,
-    /// Cash of the destination afterwards.
-    pub destination_cash: i64,
+    /// The source's balance in the token afterwards.
+    pub source_balance: i64,
+    /// The destination's balance in the token afterwards.
+    pub destination_balance: i64,
 }
 
 /// Positions moved between two accounts of one owner.

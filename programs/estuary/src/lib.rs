@@ -63,9 +63,12 @@ pub mod estuary {
         CreateClearinghouse::handle(ctx, id)
     }
 
-    /// Adds the settlement token's bank and vault; see [`AddBank::handle`].
-    pub fn add_bank<'info>(ctx: Context<'info, AddBank<'info>>) -> Result<()> {
-        AddBank::handle(ctx)
+    /// Adds a token's bank and vault; see [`AddBank::handle`].
+    pub fn add_bank<'info>(
+        ctx: Context<'info, AddBank<'info>>,
+        max_account_debt: u64,
+    ) -> Result<()> {
+        AddBank::handle(ctx, max_account_debt)
     }
 
     /// Creates a market and its ledger; see [`CreateMarket::handle`].
@@ -156,12 +159,13 @@ pub mod estuary {
         Deposit::handle(ctx, amount)
     }
 
-    /// Moves cash between accounts of one owner; see [`TransferCash::handle`].
-    pub fn transfer_cash<'info>(
-        ctx: Context<'info, TransferCash<'info>>,
+    /// Moves cash or tokens between accounts of one owner; see [`TransferBalance::handle`].
+    pub fn transfer_balance<'info>(
+        ctx: Context<'info, TransferBalance<'info>>,
+        bank: u16,
         amount: u64,
     ) -> Result<()> {
-        TransferCash::handle(ctx, amount)
+        TransferBalance::handle(ctx, bank, amount)
     }
 
     /// Moves positions between accounts of one owner; see [`TransferPositions::handle`].

@@ -52,13 +52,20 @@ impl Needs {
         Ok(needs)
     }
 
-    /// What letting value leave an account takes: nothing when it owes nothing.
+    /// What letting value leave an account takes: nothing when it owes nothing, and no price when its cash covers what it
+    /// owes.
     ///
     /// # Errors
     /// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
     pub fn to_pay_out(account: &MarginAccount) -> Result<Self> {
         if account.owes_nothing() {
             return Ok(Self::default());
+        }
+        if !account.needs_tokens() {
+            return Ok(Self {
+                markets: account.settled_markets()?,
+                ..Self::default()
+            });
         }
         Self::of(&[account])
     }

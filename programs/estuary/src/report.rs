@@ -60,6 +60,8 @@ pub struct SummaryView {
     pub liquidation_target: i64,
     /// Settlement token.
     pub cash: i64,
+    /// Tokens other than the settlement token at their markets' prices.
+    pub spot_value: i64,
     /// Options at mark.
     pub option_value: i64,
     /// Perps and futures at mark plus their cost, and what matured series pay.
@@ -108,6 +110,8 @@ pub struct MarketReportView {
     pub certified_loss: i64,
     /// Gross exposure.
     pub gross: i64,
+    /// Tokens of the underlying at its price.
+    pub spot_value: i64,
     /// Options at mark.
     pub option_value: i64,
     /// Perps and futures at mark plus their cost, and what matured series pay.
@@ -155,8 +159,8 @@ pub struct PositionsView {
     pub positions: [PositionView; POSITIONS_PER_PAGE],
 }
 
-const _: () = assert!(core::mem::size_of::<SummaryView>() == 304);
-const _: () = assert!(core::mem::size_of::<MarketReportView>() == 344);
+const _: () = assert!(core::mem::size_of::<SummaryView>() == 312);
+const _: () = assert!(core::mem::size_of::<MarketReportView>() == 352);
 const _: () = assert!(core::mem::size_of::<PositionsView>() == 648);
 const _: () = assert!(core::mem::size_of::<SummaryView>() <= MAX_RETURN_DATA);
 const _: () = assert!(core::mem::size_of::<MarketReportView>() <= MAX_RETURN_DATA);

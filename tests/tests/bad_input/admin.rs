@@ -1,5 +1,6 @@
 //! What the authority founds: a clearinghouse, its bank, its markets.
 
+use crate::case::Case;
 use crate::row::{Expect, Input, Row, AMOUNTS, PRICES, SERIES};
 use crate::stage::{Good, Stage};
 use estuary::instruction;
@@ -54,6 +55,17 @@ fn create_clearinghouse() -> Row {
         .no_market()
 }
 
+/// Asks for the bank of a token beside the settlement token's instead, with the first market.
+fn of_token(case: &mut Case<'_>, mint: fn(&Stage) -> Pubkey) {
+    let stage = &mut *case.stage;
+    let token = stage
+        .house
+        .planned_token(&stage.world, &stage.markets[0], mint(stage));
+    case.instruction = ix::add_token_bank(&stage.house, &token);
+    let authority = stage.house.authority.insecure_clone();
+    case.also_signed_by(authority);
+}
+
 fn add_bank() -> Row {
     let good = |stage: &mut Stage| Good::admin(&stage.unbanked, ix::add_bank(&stage.unbanked));
     Row::new("add_bank", good)
@@ -65,6 +77,21 @@ fn add_bank() -> Row {
         .case(WrongOwner, A::InvalidProgramId, |case| {
             case.elsewhere("token_program")
         })
+        .case(WrongOwner, E::TokenProgramOfAnotherBank, |case| {
+            case.replace("token_program", anchor_spl::token_2022::ID);
+        })
+        .case(WrongOwner, E::MarketAccountOwner, |case| {
+            of_token(case, |stage| stage.other_mint);
+            case.disown("market");
+        })
+        .case(
+            ForeignClearinghouse,
+            E::AccountOfAnotherClearinghouse,
+            |case| {
+                of_token(case, |stage| stage.other_mint);
+                case.foreign("market");
+            },
+        )
         .case(ForeignClearinghouse, A::ConstraintSeeds, |case| {
             let other = case.stage.house.clearinghouse;
             case.replace("clearinghouse", other);
@@ -91,6 +118,38 @@ fn add_bank() -> Row {
             let mint = case.stage.other_mint;
             case.replace("mint", mint);
         })
+        .case(WrongMint, E::MintHasTransferFee, |case| {
+            of_token(case, |stage| stage.extended_mint);
+        })
+        .case(MissingAccounts, E::BankMarketMissing, |case| {
+            of_token(case, |stage| stage.other_mint);
+            case.replace("market", estuary::ID);
+        })
+        .case(WrongAddress, E::MarketAccountType, |case| {
+            of_token(case, |stage| stage.other_mint);
+            let ledger = case.stage.markets[0].ledger;
+            case.replace("market", ledger);
+        })
+        .case(WrongAddress, E::SettlementBankMarket, |case| {
+            let market = case.stage.markets[0].market;
+            case.replace("market", market);
+        })
+        .harmless(ZeroAmount, |case| {
+            case.args(instruction::AddBank {
+                max_account_debt: 0,
+            });
+        })
+        .case(OverflowingAmount, E::TokenDebtNotZero, |case| {
+            of_token(case, |stage| stage.other_mint);
+            case.args(instruction::AddBank {
+                max_account_debt: u64::MAX,
+            });
+        })
+        .harmless(OverflowingAmount, |case| {
+            case.args(instruction::AddBank {
+                max_account_debt: u64::MAX,
+            });
+        })
         .case(DuplicateAccounts, Expect::Exists, |case| {
             case.instruction = ix::add_bank(&case.stage.house);
             let authority = case.stage.house.authority.insecure_clone();
@@ -102,7 +161,6 @@ fn add_bank() -> Row {
         .case(ReorderedAccounts, A::ConstraintSeeds, |case| {
             case.swap("bank", "vault")
         })
-        .none(AMOUNTS, "it takes no amount")
         .fixed_accounts()
         .no_market()
 }

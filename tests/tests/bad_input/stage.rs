@@ -4,6 +4,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use estuary::instructions::{CreateMarketArgs, PositionTransfer, SeriesArgs, TradeLeg};
 use estuary::state::SeriesKind::Future;
 use estuary_tests::expiry::MINUTE;
+use estuary_tests::mint::ExtensionType;
 use estuary_tests::setup::{btc_args, flat_slice, BTC_PRICE, SOL_PRICE, USD, VOL_PPB};
 use estuary_tests::trade::PERP;
 use estuary_tests::{
@@ -54,6 +55,8 @@ pub struct Stage {
     pub newcomer: Trader,
     /// A mint that no bank is of.
     pub other_mint: Pubkey,
+    /// A mint of Token-2022 that no bank is of, with an extension that is refused.
+    pub extended_mint: Pubkey,
     /// Per account, the one with the same role in the other clearinghouse.
     pub foreign: HashMap<Pubkey, Pubkey>,
     /// Publish time of the price that the ledgers saw last.
@@ -121,6 +124,7 @@ impl Stage {
         let create = ix::create_clearinghouse(&unbanked);
         world.send(create, &[&unbanked.authority]).ok();
         let other_mint = world.place(token::mint(6));
+        let extended_mint = world.make_mint(6, &[ExtensionType::TransferFeeConfig]);
         let mut stage = Self {
             last_publish_time: world.now(),
             world,
@@ -137,6 +141,7 @@ impl Stage {
             planned,
             newcomer,
             other_mint,
+            extended_mint,
             foreign,
             matured_slot,
             matured_time,
@@ -318,6 +323,8 @@ impl Stage {
         cast.extend([
             estuary::ID,
             anchor_spl::token::ID,
+            anchor_spl::token_2022::ID,
+            self.extended_mint,
             anchor_lang::system_program::ID,
         ]);
         // A withdrawal to another clearinghouse's vault is a gift, which the audit would have to be told of.

@@ -14,7 +14,7 @@ use Input::*;
 /// All of them.
 pub fn rows() -> Vec<Row> {
     vec![
-        transfer_cash(),
+        transfer_balance(),
         transfer_positions(),
         block_trade(),
         liquidate(),
@@ -59,24 +59,25 @@ fn own_pair(row: Row) -> Row {
         })
 }
 
-fn transfer_cash() -> Row {
+fn transfer_balance() -> Row {
+    fn args(bank: u16, amount: u64) -> impl Fn(&mut Case<'_>) {
+        move |case| case.args(instruction::TransferBalance { bank, amount })
+    }
     let good = |stage: &mut Stage| {
         let (from, to) = (&stage.taker, &stage.second);
         let transfer = ix::transfer_cash(&stage.house, from, to, 5 * USD, &stage.all());
         Good::signed(transfer, &[from])
     };
-    own_pair(Row::new("transfer_cash", good))
-        .case(ZeroAmount, E::AmountZero, |case| {
-            case.args(instruction::TransferCash { amount: 0 })
-        })
-        .case(OverflowingAmount, E::AmountOverflow, |case| {
-            case.args(instruction::TransferCash { amount: u64::MAX });
-        })
-        .case(OverflowingAmount, E::BalanceNegative, |case| {
-            case.args(instruction::TransferCash {
-                amount: i64::MAX as u64,
-            });
-        })
+    own_pair(Row::new("transfer_balance", good))
+        .case(ZeroAmount, E::AmountZero, args(0, 0))
+        .case(OverflowingAmount, E::AmountOverflow, args(0, u64::MAX))
+        .case(
+            OverflowingAmount,
+            E::BalanceNegative,
+            args(0, i64::MAX as u64),
+        )
+        .case(OverflowingAmount, E::BalanceNegative, args(1, USD))
+        .case(OverflowingAmount, E::BankUnknown, args(u16::MAX, USD))
         .case(UnknownSeries, E::SlotUnknown, |case| {
             case.forge("source", unlisted_position)
         })

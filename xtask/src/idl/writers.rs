@@ -19,7 +19,7 @@ const CLAIMS: &[&str] = &["settle"];
 const BALANCES: &[&str] = &[
     "deposit",
     "withdraw",
-    "transfer_cash",
+    "transfer_balance",
     "block_trade",
     "liquidate",
     "settle",
@@ -62,14 +62,17 @@ const WRITERS: &[(&str, Writers)] = &[
                     "index",
                     "decimals",
                     "vault_bump",
+                    "market",
                     "clearinghouse",
                     "mint",
                     "vault",
+                    "token_program",
+                    "max_account_debt",
                 ],
             ),
             (&["deposit", "withdraw", "settle"], &["deposits"]),
             (&["fund_insurance", "settle"], &["insurance"]),
-            (NOBODY, &["padding", "reserved"]),
+            (NOBODY, &["reserved"]),
         ],
     ),
     (
@@ -198,6 +201,10 @@ const WRITERS: &[(&str, Writers)] = &[
         "Balance",
         &[
             (&["open_account"], &["bank"]),
+            (
+                &["open_account", "deposit", "transfer_balance"],
+                &["market", "decimals"],
+            ),
             (BALANCES, &["amount"]),
             (NOBODY, &["padding"]),
         ],

@@ -1,7 +1,8 @@
 //! A deployment as a file declares it: read, checked and complete.
 //!
-//! text → [`raw`] (keys and types) → [`resolve`], [`market`], [`series`] (meaning and ranges, templates filled by [`Given`]) → [`Deployment`].
+//! text → [`raw`] (keys and types) → [`resolve`], [`bank`], [`market`], [`series`] (meaning and ranges, templates filled by [`Given`]) → [`Deployment`].
 
+mod bank;
 mod market;
 mod raw;
 pub mod relative;
@@ -32,8 +33,21 @@ pub struct Given {
 pub struct Deployment {
     /// Its addresses.
     pub house: House,
+    /// Most that one account may owe the settlement token's bank, millionths.
+    pub max_account_debt: u64,
     /// Its markets, in the order of their indices.
     pub markets: Vec<MarketConfig>,
+    /// The tokens besides the settlement token, in the order of their banks' indices.
+    pub tokens: Vec<TokenConfig>,
+}
+
+/// A token that is collateral.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// The token.
+    pub mint: Pubkey,
+    /// Place among the deployment's markets of the one whose underlying the token is.
+    pub market: usize,
 }
 
 /// One market.
@@ -121,6 +135,13 @@ impl Deployment {
     /// Who governs the clearinghouse.
     pub fn authority(&self) -> &Pubkey {
         &self.house.authority
+    }
+
+    /// Symbol of the market whose underlying a token is.
+    pub fn symbol_of(&self, token: &TokenConfig) -> &str {
+        self.markets
+            .get(token.market)
+            .map_or("", |market| &market.symbol)
     }
 }
 

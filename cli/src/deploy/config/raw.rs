@@ -40,6 +40,10 @@ pub struct Clearinghouse {
 pub struct Bank {
     /// The token.
     pub mint: Spanned<String>,
+    /// Symbol of the market whose underlying the token is; not for the settlement token.
+    pub market: Option<Spanned<String>>,
+    /// What one account may owe, 0 without it; for the settlement token only.
+    pub max_account_debt_millionths: Option<Spanned<Int>>,
 }
 
 /// The keys of a market, and how those that are missing are taken from another.

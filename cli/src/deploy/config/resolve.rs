@@ -1,4 +1,4 @@
-//! The file as a whole: clearinghouse, banks, and which markets take part.
+//! The file as a whole: the clearinghouse, and which markets take part.
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +7,7 @@ use estuary::state::MAX_MARKETS;
 use estuary_client::House;
 use toml::Spanned;
 
+use super::bank;
 use super::market::Source;
 use super::raw::{File, Market};
 use super::values::Int;
@@ -33,7 +34,7 @@ pub fn deployment(file: &File, text: &str, given: &Given) -> Result<Deployment, 
         "clearinghouse.settlement_mint",
         &house.settlement_mint,
     )?;
-    banks(file, text, &mint)?;
+    let max_account_debt = bank::settlement(file, text, &mint)?;
     if let Some(symbol) = &file.market_defaults.symbol {
         let at = symbol.span().start;
         return Err(wrong(
@@ -83,34 +84,10 @@ pub fn deployment(file: &File, text: &str, given: &Given) -> Result<Deployment, 
     }
     Ok(Deployment {
         house: House::new(id as u16, authority, mint),
+        max_account_debt,
+        tokens: bank::tokens(file, text, &mint, &resolved)?,
         markets: resolved,
     })
-}
-
-/// The settlement token's bank is the one there has to be.
-fn banks(file: &File, text: &str, settlement: &Pubkey) -> Result<(), ConfigError> {
-    let mut seen = false;
-    for bank in &file.bank {
-        let (key, at) = ("bank.mint", bank.mint.span().start);
-        if public_key(text, key, &bank.mint)? != *settlement {
-            let message = "not the settlement mint: the program has no bank of another token yet";
-            return Err(wrong(text, at, key, message));
-        }
-        if seen {
-            return Err(wrong(text, at, key, "another bank has this mint"));
-        }
-        seen = true;
-    }
-    if seen {
-        return Ok(());
-    }
-    let at = file.clearinghouse.settlement_mint.span().start;
-    Err(wrong(
-        text,
-        at,
-        "bank",
-        "missing: no [[bank]] has the settlement mint",
-    ))
 }
 
 /// The markets of a file in order, by symbol. In a file with a market `*` those that a first price is given for.

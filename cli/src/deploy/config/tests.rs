@@ -23,6 +23,12 @@ fn a_file_is_read() {
         panic!("{} markets", deployment.markets.len());
     };
     assert_eq!(deployment.house.id, 1);
+    assert_eq!(deployment.max_account_debt, 10_000_000_000);
+    let [wrapped] = deployment.tokens.as_slice() else {
+        panic!("{} tokens", deployment.tokens.len());
+    };
+    assert!(wrapped.mint.to_string().starts_with("So111"));
+    assert_eq!(deployment.symbol_of(wrapped), "SOL");
     assert_eq!(btc.symbol, "BTC");
     assert_eq!(&btc.args.symbol, b"BTC\0\0\0\0\0\0\0\0\0\0\0\0\0");
     assert_eq!(btc.args.feed_id[..2], [0xe6, 0x2d]);
@@ -88,11 +94,30 @@ fn wrong_values_are_refused_by_line_and_key() {
             "clearinghouse.authority",
             "public key",
         ),
+        ("mint = \"So1", "mint = \"0\"#", "bank.mint", "public key"),
         (
-            "[[bank]]\nmint = \"4z",
-            "[[bank]]\nmint = \"5z",
-            "bank.mint",
-            "not the settlement mint",
+            "max_account_debt_millionths = 10_000_000_000",
+            "max_account_debt_millionths = -1",
+            "bank.max_account_debt_millionths",
+            "-1 is not from 0",
+        ),
+        (
+            "max_account_debt_millionths = 10_000_000_000",
+            "market = \"SOL\"",
+            "bank.market",
+            "the settlement token has none",
+        ),
+        (
+            "market = \"SOL\"",
+            "market = \"SOL\"\nmax_account_debt_millionths = 0",
+            "bank.max_account_debt_millionths",
+            "only the settlement token is lent",
+        ),
+        (
+            "market = \"SOL\"",
+            "market = \"WSOL\"",
+            "bank.market",
+            "no market is called WSOL",
         ),
         (
             "symbol = \"BTC\"",
@@ -236,8 +261,18 @@ fn missing_keys_and_contradictions_are_named() {
         ),
         (
             "[[bank]]\nmint = \"4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU\"\n",
-            "",
+            "[[bank]]\nmint = \"7tyRKDhomWMU2jGHS4hbNUAYQJoWxFsUWxmGm6aCGPRz\"\n",
             "no [[bank]] has the settlement mint",
+        ),
+        (
+            "mint = \"So11111111111111111111111111111111111111112\"",
+            "mint = \"4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU\"",
+            "another bank has this mint",
+        ),
+        (
+            "market = \"SOL\"\n",
+            "",
+            "key bank.market: missing: a token other than the settlement token",
         ),
         ("symbol = \"SOL\"\n", "", "key market.symbol: missing"),
         (

@@ -3,11 +3,11 @@
 use super::{
     matured::matured_series_value,
     parameters::{forward_ratio_q30, load_grid, smile_of},
-    positions_in, risk_error, MarketData,
+    positions_in, risk_error, tokens_in, MarketData,
 };
 use crate::{
     error::EstuaryError,
-    state::{market::listed, MarginAccount, Position, Series, SeriesKind},
+    state::{market::listed, MarginAccount, Position, Series, SeriesKind, MAX_LOTS_PER_MARKET},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -120,7 +120,8 @@ fn place(
     Ok((leg, cost))
 }
 
-/// Turns positions into as many legs of the engine and returns the sum of what counts besides them: see [`place`].
+/// Turns an account's positions in a market into as many legs of the engine, then its tokens there, and returns the sum
+/// of what counts besides the positions: see [`place`].
 ///
 /// # Errors
 /// Those of [`instrument`].
@@ -128,16 +129,30 @@ fn place(
 pub(super) fn book(
     arrays: &mut MarketArrays,
     market: &MarketData<'_>,
-    positions: &[Position],
+    account: &MarginAccount,
     now: i64,
     legs: &mut Vec<Leg>,
 ) -> Result<Money> {
     legs.clear();
     let mut cost = Money(0);
-    for position in positions {
+    let mut room = MAX_LOTS_PER_MARKET.saturating_sub(1);
+    for position in positions_in(account, market.header.index) {
         let (leg, besides) = place(arrays, market, position, now)?;
         legs.push(leg);
         cost = cost.plus(besides).map_err(risk_error)?;
+        room = room.saturating_sub(leg.lots.unsigned_abs());
+    }
+    for token in tokens_in(account, market.header.index) {
+        let instrument = arrays
+            .balance(token.amount, token.decimals, room)
+            .map_err(risk_error)?;
+        legs.push(Leg {
+            instrument,
+            lots: 1,
+        });
+        // Several tokens of one underlying share the room; lots of a balance are rounded up there.
+        let lots = arrays.absolute_lots(instrument).map_err(risk_error)?;
+        room = room.saturating_sub(lots);
     }
     Ok(cost)
 }
@@ -202,17 +217,17 @@ impl Engine {
         instrument(&mut self.arrays, market, slot, generation, now)
     }
 
-    /// Evaluates positions of the current market into `risk` and `cost`.
+    /// Evaluates an account's positions and tokens in the current market into `risk` and `cost`.
     ///
     /// # Errors
     /// Those of [`Engine::instrument`], the engine's.
     pub fn evaluate(
         &mut self,
         market: &MarketData<'_>,
-        positions: &[Position],
+        account: &MarginAccount,
         now: i64,
     ) -> Result<()> {
-        self.cost = book(&mut self.arrays, market, positions, now, &mut self.legs)?;
+        self.cost = book(&mut self.arrays, market, account, now, &mut self.legs)?;
         self.arrays
             .evaluate(&self.legs, &mut self.risk)
             .map_err(risk_error)
@@ -234,8 +249,8 @@ pub type Visit<'v, 'm> = dyn FnMut(&mut Engine, &MarketData<'m>, &[Position]) ->
 /// what its claims are worth.
 ///
 /// # Errors
-/// [`EstuaryError::MarketAccountMissing`] for a position outside the markets given, and for claims outside them unless
-/// the account owes nothing; then they are not needed, and not counted.
+/// [`EstuaryError::MarketAccountMissing`] for a position outside the markets given, for tokens outside them unless nothing
+/// needs them, and for claims unless the account owes nothing; what is not needed and not given is not counted.
 pub fn totals_outside(
     account: &MarginAccount,
     markets: &[MarketData<'_>],
@@ -245,8 +260,10 @@ pub fn totals_outside(
         let values = (index, markets.len());
         error!(EstuaryError::MarketAccountMissing).with_values(values)
     };
-    for index in account.priced_markets()?.iter() {
-        given(index).ok_or_else(|| missing(index))?;
+    if account.needs_tokens() {
+        for index in account.priced_markets()?.iter() {
+            given(index).ok_or_else(|| missing(index))?;
+        }
     }
     let mut totals = AccountTotals::with_cash(Money(account.cash()));
     let mut add = |amount: i64| -> Result<()> {
@@ -287,7 +304,7 @@ pub fn visit_markets<'m>(
     for market in markets.iter().filter(|market| market.price.is_some()) {
         let positions = positions_in(account, market.header.index);
         engine.enter(market)?;
-        engine.evaluate(market, positions, now)?;
+        engine.evaluate(market, account, now)?;
         engine.add_to(&mut totals)?;
         visit(&mut engine, market, positions)?;
     }

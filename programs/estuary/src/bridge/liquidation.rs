@@ -4,7 +4,7 @@ use super::{
     engine::{book, new_arrays, totals_outside},
     liquidation_error,
     matured::constant,
-    positions_in, risk_error, MarketData,
+    positions_in, risk_error, tokens_in, MarketData,
 };
 use crate::{
     error::EstuaryError,
@@ -156,8 +156,7 @@ impl Liquidation {
             let Some(market) = markets.get(prepared.place) else {
                 continue;
             };
-            let positions = positions_in(liquidator, market.header.index);
-            let cost = book(&mut prepared.arrays, market, positions, now, &mut legs)?;
+            let cost = book(&mut prepared.arrays, market, liquidator, now, &mut legs)?;
             prepared
                 .arrays
                 .evaluate(&legs, &mut risk)
@@ -182,9 +181,12 @@ fn prepare(
         .filter(|other| !positions.iter().any(|position| position.slot == other.slot));
     let room = positions.len().saturating_add(others.count());
     let mut arrays = new_arrays(market, room)?;
-    let mut legs = Vec::with_capacity(positions.len());
-    book(&mut arrays, market, positions, now, &mut legs)?;
-    let mut costs = Vec::with_capacity(positions.len());
+    let count = positions
+        .len()
+        .saturating_add(tokens_in(account, market.header.index).count());
+    let mut legs = Vec::with_capacity(count);
+    book(&mut arrays, market, account, now, &mut legs)?;
+    let mut costs = Vec::with_capacity(count);
     for (position, leg) in positions.iter().zip(&legs) {
         let is_leg = leg.lots == position.lots;
         costs.push(if is_leg {
@@ -193,6 +195,8 @@ fn prepare(
             constant(market.header, market.table, position)?
         });
     }
+    // Tokens come after the positions and have no cost.
+    costs.resize(legs.len(), Money(0));
     Ok(Prepared {
         place,
         arrays,

@@ -13,7 +13,7 @@ pub mod trade;
 use crate::{
     error::EstuaryError,
     oracle::CheckedPrice,
-    state::{MarginAccount, Market, Position, Round, Series},
+    state::{Balance, MarginAccount, Market, Position, Round, Series},
 };
 use anchor_lang::prelude::*;
 pub use engine::{assess, Engine};
@@ -53,4 +53,9 @@ pub fn positions_in(account: &MarginAccount, market: u16) -> &[Position] {
     let start = positions.partition_point(|position| position.market < market);
     let end = positions.partition_point(|position| position.market <= market);
     positions.get(start..end).unwrap_or_default()
+}
+
+/// Tokens of an account whose market this is.
+pub fn tokens_in(account: &MarginAccount, market: u16) -> impl Iterator<Item = &Balance> {
+    account.tokens().filter(move |token| token.market == market)
 }

@@ -52,6 +52,7 @@ pub fn summary(
     view.health_maintenance = report.health_maintenance().map_err(risk_error)?.0;
     view.liquidation_target = report.liquidation_target().map_err(risk_error)?.0;
     view.cash = totals.cash.0;
+    view.spot_value = totals.spot_value.0;
     view.option_value = totals.option_value.0;
     view.unsettled = totals.unsettled.0;
     view.scenario_loss = totals.scenario_loss.0;
@@ -65,7 +66,7 @@ pub fn summary(
 /// The account in one market.
 ///
 /// # Errors
-/// [`EstuaryError::ReportPageUnknown`] when the account has no position there, the engine's.
+/// [`EstuaryError::ReportPageUnknown`] when the account has neither an open position nor tokens there, the engine's.
 pub fn market(
     account: &MarginAccount,
     markets: &[MarketData<'_>],
@@ -102,6 +103,7 @@ fn market_view(engine: &Engine, market: &MarketData<'_>) -> Result<MarketReportV
     view.scan_loss = risk.scan_loss.0;
     view.certified_loss = risk.certified_loss.0;
     view.gross = risk.gross.0;
+    view.spot_value = risk.spot_value.0;
     view.option_value = risk.option_value.0;
     view.unsettled = risk.linear_value.plus(engine.cost).map_err(risk_error)?.0;
     view.delta_q30 = risk.delta_q30;

@@ -2,7 +2,7 @@
 
 use super::{
     parameters::{forward_ratio_q30, smile_of},
-    positions_in, refusal_error, risk_error, Engine, MarketData,
+    refusal_error, risk_error, Engine, MarketData,
 };
 use crate::{
     error::EstuaryError,
@@ -58,7 +58,7 @@ impl Side {
         now: i64,
         legs: bool,
     ) -> Result<()> {
-        engine.evaluate(market, positions_in(account, market.header.index), now)?;
+        engine.evaluate(market, account, now)?;
         engine.add_to(&mut self.before)?;
         if legs {
             return Ok(());
@@ -77,7 +77,7 @@ impl Side {
         account: &MarginAccount,
         now: i64,
     ) -> Result<()> {
-        engine.evaluate(market, positions_in(account, market.header.index), now)?;
+        engine.evaluate(market, account, now)?;
         engine.add_to(&mut self.after)
     }
 

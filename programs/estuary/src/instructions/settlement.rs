@@ -3,12 +3,9 @@
 use crate::{
     error::EstuaryError,
     event::ExercisedPosition,
-    state::{Bank, ClaimsPool, MarginAccount, MarketLedger},
+    state::{Bank, ClaimsPool, MarginAccount, MarketLedger, SETTLEMENT_BANK},
 };
 use anchor_lang::prelude::*;
-
-/// Bank of the settlement token.
-pub(crate) const SETTLEMENT_BANK: u16 = 0;
 
 /// What a settlement moved, micro-units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,9 +86,8 @@ fn pay(account: &mut MarginAccount, ledger: &mut MarketLedger, payment: u64) -> 
 
 /// Whether the account has nothing but cash, and less of it than it owes to markets.
 pub(crate) fn is_insolvent(account: &MarginAccount) -> bool {
-    let other = account.balances.iter().skip(1);
     let has_assets = account.position_count > 0
-        || other.clone().any(|balance| balance.amount != 0)
+        || account.tokens().next().is_some()
         || account
             .unsettled
             .iter()

@@ -1,27 +1,12 @@
 //! One trader's account: balances of tokens and positions in series.
 
 use super::{
-    MarketSet, StateAccount, Unsettled, MAX_BALANCES, MAX_LOTS_PER_MARKET, MAX_MARKETS_PER_ACCOUNT,
-    MAX_POSITIONS,
+    Balance, MarketSet, StateAccount, Unsettled, MAX_BALANCES, MAX_LOTS_PER_MARKET,
+    MAX_MARKETS_PER_ACCOUNT, MAX_POSITIONS,
 };
 use crate::error::EstuaryError;
 use anchor_lang::prelude::*;
 use core::cmp::Ordering;
-
-/// What an account holds of one bank's token. The array is indexed by bank, so an entry needs no key of its own, but
-/// it stores it: a reader of raw bytes should not have to know.
-#[zero_copy]
-#[derive(Debug, Default)]
-pub struct Balance {
-    /// Index of the bank in the clearinghouse.
-    pub bank: u16,
-    /// Explicit padding, zero.
-    pub padding: [u8; 6],
-    /// Base units of the token, never negative.
-    pub amount: i64,
-}
-
-const _: () = assert!(core::mem::size_of::<Balance>() == 16);
 
 /// A holding in one series.
 #[zero_copy]
@@ -111,14 +96,39 @@ impl MarginAccount {
             .unwrap_or(&self.positions)
     }
 
-    /// The markets whose price the account's margin depends on: those it has positions in.
+    /// The markets the account has positions in.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn open_markets(&self) -> Result<MarketSet> {
+        let mut set = MarketSet::default();
+        for position in self.open_positions() {
+            set.insert(position.market)?;
+        }
+        Ok(set)
+    }
+
+    /// The markets that others settle with the account in: those it has positions in, and those that owe it or that it
+    /// owes.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn settled_markets(&self) -> Result<MarketSet> {
+        let mut set = self.open_markets()?;
+        for unsettled in self.unsettled.iter().filter(|one| one.is_used()) {
+            set.insert(unsettled.market)?;
+        }
+        Ok(set)
+    }
+
+    /// The markets whose price the account's margin depends on: those it has positions or tokens in.
     ///
     /// # Errors
     /// [`EstuaryError::MarketUnknown`] for an index no market can have.
     pub fn priced_markets(&self) -> Result<MarketSet> {
-        let mut set = MarketSet::default();
-        for position in self.open_positions() {
-            set.insert(position.market)?;
+        let mut set = self.open_markets()?;
+        for token in self.tokens() {
+            set.insert(token.market)?;
         }
         Ok(set)
     }
@@ -128,11 +138,7 @@ impl MarginAccount {
     /// # Errors
     /// [`EstuaryError::MarketUnknown`] for an index no market can have.
     pub fn markets(&self) -> Result<MarketSet> {
-        let mut set = self.priced_markets()?;
-        for unsettled in self.unsettled.iter().filter(|one| one.is_used()) {
-            set.insert(unsettled.market)?;
-        }
-        Ok(set)
+        Ok(self.priced_markets()?.union(self.settled_markets()?))
     }
 
     /// Whether the account has neither positions nor debts, so that nothing it holds is needed as margin.
@@ -141,6 +147,17 @@ impl MarginAccount {
         self.position_count == 0
             && self.unsettled.iter().all(|unsettled| unsettled.carry >= 0)
             && self.balances.iter().all(|balance| balance.amount >= 0)
+    }
+
+    /// Whether anything needs the account's tokens as margin: positions, or debts beyond its cash.
+    #[must_use]
+    pub fn needs_tokens(&self) -> bool {
+        let cash = i128::from(self.cash());
+        let left = self
+            .unsettled
+            .iter()
+            .fold(cash, |sum, one| sum.saturating_add(one.carry.min(0).into()));
+        self.position_count > 0 || left < 0
     }
 
     /// What is unsettled in a market beside positions, if anything.
@@ -186,40 +203,6 @@ impl MarginAccount {
         if !entry.is_used() {
             *entry = Unsettled::default();
         }
-        Ok(())
-    }
-
-    /// Balance in a bank's token, base units.
-    #[must_use]
-    pub fn balance(&self, bank: u16) -> i64 {
-        self.balances
-            .get(usize::from(bank))
-            .map_or(0, |balance| balance.amount)
-    }
-
-    /// Cash in the settlement token, micro-units. Its bank is the first one.
-    #[must_use]
-    pub fn cash(&self) -> i64 {
-        self.balance(0)
-    }
-
-    /// Changes the balance in a bank's token by `change` base units.
-    ///
-    /// # Errors
-    /// [`EstuaryError::BalanceNegative`] when the balance would fall below zero, [`EstuaryError::AmountOverflow`] when
-    /// it would leave `i64`, [`EstuaryError::BankUnknown`] for an index no bank can have.
-    pub fn change_balance(&mut self, bank: u16, change: i64) -> Result<()> {
-        let balance = self
-            .balances
-            .get_mut(usize::from(bank))
-            .ok_or(EstuaryError::BankUnknown)?;
-        let amount = balance.amount.checked_add(change).ok_or_else(|| {
-            error!(EstuaryError::AmountOverflow).with_values((balance.amount, change))
-        })?;
-        if amount < 0 {
-            return Err(error!(EstuaryError::BalanceNegative).with_values((balance.amount, change)));
-        }
-        balance.amount = amount;
         Ok(())
     }
 
@@ -392,7 +375,8 @@ impl MarginAccount {
         Ok(())
     }
 
-    /// Checks that the positions are sorted, each used, and within the limits on lots and markets.
+    /// Checks that the positions are sorted, each used, and within the limits on lots and, with what else it has in
+    /// markets, on those.
     fn check_positions(&self) -> Result<()> {
         let mut last: Option<&Position> = None;
         let mut lots_in_market = 0u64;
@@ -436,9 +420,7 @@ impl StateAccount for MarginAccount {
             usize::from(self.position_count),
             EstuaryError::MarginAccountInvariant
         );
-        for balance in &self.balances {
-            require_gte!(balance.amount, 0, EstuaryError::BalanceNegative);
-        }
+        self.check_balances()?;
         require!(
             self.delegate != Pubkey::default() || self.delegate_expiry == 0,
             EstuaryError::MarginAccountInvariant
@@ -543,16 +525,5 @@ mod tests {
             account.apply_trade(market, 0, 1, 1, 0).unwrap();
         }
         assert!(account.invariant().is_err(), "too many markets");
-    }
-
-    #[test]
-    fn balances_never_fall_below_zero() {
-        let mut account = MarginAccount::zeroed();
-        account.change_balance(0, 10).unwrap();
-        assert!(account.change_balance(0, -11).is_err());
-        assert!(account.change_balance(0, i64::MAX).is_err());
-        assert!(account.change_balance(16, 1).is_err());
-        account.change_balance(0, -10).unwrap();
-        assert_eq!(account.cash(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! What each account may look like: one file per account, its layout, its methods and its invariant.
 
+pub mod balance;
 pub mod bank;
 pub mod claims;
 pub mod clearinghouse;
@@ -15,12 +16,13 @@ pub mod unsettled;
 
 use crate::error::EstuaryError;
 use anchor_lang::{prelude::*, Discriminator, Owner, ZeroCopy};
+pub use balance::Balance;
 pub use bank::Bank;
 pub use claims::{Claim, ClaimsPool, Round};
 pub use clearinghouse::Clearinghouse;
 pub use expiry::Expiry;
 pub use ledger::MarketLedger;
-pub use margin_account::{Balance, MarginAccount, Position};
+pub use margin_account::{MarginAccount, Position};
 pub use market::{Market, MarketMut, MarketRef};
 pub use market_set::MarketSet;
 pub use market_status::MarketStatus;
@@ -31,6 +33,12 @@ pub use unsettled::Unsettled;
 
 /// Decimals the settlement token must have: money is counted in millionths of it.
 pub const SETTLEMENT_DECIMALS: u8 = 6;
+/// Index of the settlement token's bank: the first one of a clearinghouse.
+pub const SETTLEMENT_BANK: u16 = 0;
+/// In place of a market's index: the settlement token has no market.
+pub const NO_MARKET: u16 = u16::MAX;
+/// Most decimals of a token.
+pub const MAX_DECIMALS: u8 = 18;
 /// Most banks of a clearinghouse; one balance per bank fits every margin account.
 pub const MAX_BANKS: usize = 16;
 /// Most markets of a clearinghouse; a set of markets is a 64-bit word.

@@ -6,7 +6,7 @@ use crate::{
     state::{Clearinghouse, StateAccount, SETTLEMENT_DECIMALS},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token::Mint;
+use anchor_spl::token_interface::Mint;
 
 /// Accounts of `create_clearinghouse`.
 #[derive(Accounts)]
@@ -25,7 +25,7 @@ pub struct CreateClearinghouse<'info> {
     )]
     pub clearinghouse: AccountLoader<'info, Clearinghouse>,
     /// The token contracts are paid in.
-    pub settlement_mint: Account<'info, Mint>,
+    pub settlement_mint: InterfaceAccount<'info, Mint>,
     /// Creates the account.
     pub system_program: Program<'info, System>,
 }

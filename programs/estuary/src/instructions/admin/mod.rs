@@ -6,6 +6,7 @@ pub mod create_market;
 pub mod extend_market;
 pub mod list_series;
 pub mod market_args;
+pub mod mint_extensions;
 pub mod set_market_status;
 
 pub use add_bank::*;
@@ -14,4 +15,5 @@ pub use create_market::*;
 pub use extend_market::*;
 pub use list_series::*;
 pub use market_args::*;
+pub use mint_extensions::*;
 pub use set_market_status::*;

@@ -3,11 +3,12 @@
 use crate::{
     error::EstuaryError,
     event::{self, InsuranceFunded},
-    instructions::settlement::SETTLEMENT_BANK,
     state::{self, Bank, Clearinghouse, StateAccount},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
+use anchor_spl::token_interface::{
+    transfer_checked, Mint, TokenAccount, TokenInterface, TransferChecked,
+};
 
 /// Accounts of `fund_insurance`.
 #[event_cpi]
@@ -22,14 +23,15 @@ pub struct FundInsurance<'info> {
         mut,
         has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse,
         has_one = mint @ EstuaryError::TokenAccountMint,
-        has_one = vault @ EstuaryError::VaultOfAnotherBank
+        has_one = vault @ EstuaryError::VaultOfAnotherBank,
+        has_one = token_program @ EstuaryError::TokenProgramOfAnotherBank
     )]
     pub bank: AccountLoader<'info, Bank>,
     /// The settlement token.
-    pub mint: Account<'info, Mint>,
+    pub mint: InterfaceAccount<'info, Mint>,
     /// The bank's vault.
     #[account(mut, dup)]
-    pub vault: Account<'info, TokenAccount>,
+    pub vault: InterfaceAccount<'info, TokenAccount>,
     /// The token account that pays.
     #[account(
         mut,
@@ -37,17 +39,17 @@ pub struct FundInsurance<'info> {
         constraint = source.mint == mint.key() @ EstuaryError::TokenAccountMint,
         constraint = source.key() != vault.key() @ EstuaryError::VaultOfAnotherBank
     )]
-    pub source: Account<'info, TokenAccount>,
-    /// The token program.
-    pub token_program: Program<'info, Token>,
+    pub source: InterfaceAccount<'info, TokenAccount>,
+    /// The bank's token program.
+    pub token_program: Interface<'info, TokenInterface>,
 }
 
 impl<'info> FundInsurance<'info> {
     fn validate(&self, amount: u64) -> Result<()> {
         require_gt!(amount, 0, EstuaryError::AmountZero);
         state::read(&self.clearinghouse)?;
-        let index = state::read(&self.bank)?.index;
-        require_eq!(index, SETTLEMENT_BANK, EstuaryError::NotTheSettlementBank);
+        let is_settlement = state::read(&self.bank)?.is_settlement();
+        require!(is_settlement, EstuaryError::NotTheSettlementBank);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ impl<'info> MarkAccount<'info> {
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
         let report = bridge::assess(&account, &data, now)?;
         let marks = if report.equity.0 < 0 {
-            account.markets()?
+            account.settled_markets()?
         } else {
             MarketSet::default()
         };

@@ -4,9 +4,7 @@ use crate::{
     bridge::{matured::matured_value, positions_in, settlement::marked_values_down},
     error::EstuaryError,
     event::{self, ExercisedPosition, Settled},
-    instructions::settlement::{
-        recognise_loss, refresh, settle_carry, Settlement, SETTLEMENT_BANK,
-    },
+    instructions::settlement::{recognise_loss, refresh, settle_carry, Settlement},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Bank, Clearinghouse, MarginAccount, MarketLedger, MarketSet, StateAccount},
 };
@@ -31,8 +29,8 @@ impl<'info> Settle<'info> {
     fn validate(&self) -> Result<()> {
         state::read(&self.clearinghouse)?;
         if let Some(bank) = &self.bank {
-            let index = state::read(bank)?.index;
-            require_eq!(index, SETTLEMENT_BANK, EstuaryError::NotTheSettlementBank);
+            let is_settlement = state::read(bank)?.is_settlement();
+            require!(is_settlement, EstuaryError::NotTheSettlementBank);
         }
         Ok(())
     }
@@ -53,7 +51,7 @@ impl<'info> Settle<'info> {
         let mut account = state::write(&accounts.margin_account)?;
         let mut here = MarketSet::default();
         here.insert(market)?;
-        let marked = variation && account.priced_markets()?.contains(market);
+        let marked = variation && account.open_markets()?.contains(market);
         let needs = Needs {
             markets: here,
             priced: if marked { here } else { MarketSet::default() },

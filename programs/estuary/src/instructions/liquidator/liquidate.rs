@@ -13,8 +13,8 @@ use crate::{
 use anchor_lang::prelude::*;
 use estuary_risk::margin::MarginReport;
 
-/// Accounts of `liquidate`. Remaining: `[market, ledger, price]` per market that either account has open positions in; the
-/// ledgers of the liquidated account's markets are writable.
+/// Accounts of `liquidate`. Remaining: `[market, ledger, price]` per market that either account has open positions or
+/// tokens in; the ledgers of the liquidated account's markets are writable.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Liquidate<'info> {

@@ -12,8 +12,8 @@ use crate::{
 use anchor_lang::prelude::*;
 use estuary_risk::units::Money;
 
-/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has open positions in or a
-/// leg names; the ledgers of the markets that legs name are writable.
+/// Accounts of `block_trade`. Remaining: `[market, ledger, price]` per market that either account has open positions or
+/// tokens in or a leg names; the ledgers of the markets that legs name are writable.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct BlockTrade<'info> {

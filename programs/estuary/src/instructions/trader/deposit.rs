@@ -6,13 +6,15 @@ use crate::{
     state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
+use anchor_spl::token_interface::{
+    transfer_checked, Mint, TokenAccount, TokenInterface, TransferChecked,
+};
 
 /// Accounts of `deposit`.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Deposit<'info> {
-    /// Authority of the token account that pays. Anyone may deposit into any account.
+    /// Authority of the token account that pays. Anyone may deposit what the account holds or owes already, and cash.
     pub depositor: Signer<'info>,
     /// The clearinghouse.
     pub clearinghouse: AccountLoader<'info, Clearinghouse>,
@@ -24,38 +26,52 @@ pub struct Deposit<'info> {
         mut,
         has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse,
         has_one = mint @ EstuaryError::TokenAccountMint,
-        has_one = vault @ EstuaryError::VaultOfAnotherBank
+        has_one = vault @ EstuaryError::VaultOfAnotherBank,
+        has_one = token_program @ EstuaryError::TokenProgramOfAnotherBank
     )]
     pub bank: AccountLoader<'info, Bank>,
     /// The bank's token.
-    pub mint: Account<'info, Mint>,
+    pub mint: InterfaceAccount<'info, Mint>,
     /// The bank's vault. Distinct from `source`: its authority is the bank, which signs nothing here.
     #[account(mut, dup)]
-    pub vault: Account<'info, TokenAccount>,
+    pub vault: InterfaceAccount<'info, TokenAccount>,
     /// The token account that pays.
     #[account(mut, dup, constraint = source.mint == mint.key() @ EstuaryError::TokenAccountMint)]
-    pub source: Account<'info, TokenAccount>,
-    /// The token program.
-    pub token_program: Program<'info, Token>,
+    pub source: InterfaceAccount<'info, TokenAccount>,
+    /// The bank's token program.
+    pub token_program: Interface<'info, TokenInterface>,
 }
 
 impl<'info> Deposit<'info> {
     fn validate(&self, amount: u64) -> Result<()> {
         require_gt!(amount, 0, EstuaryError::AmountZero);
         state::read(&self.clearinghouse)?;
+        // A token brings its market into every check of the account: no stranger may add one.
+        let bank = state::read(&self.bank)?;
+        let account = state::read(&self.margin_account)?;
+        let adds_market = !bank.is_settlement() && account.balance(bank.index) == 0;
+        require!(
+            !adds_market || *self.depositor.key == account.owner,
+            EstuaryError::DepositorIsNotTheOwner
+        );
         Ok(())
     }
 
-    /// Deposits `amount` base units. Needs no price: an exit or a rescue is never blocked by an oracle.
+    /// Deposits `amount` base units. Needs no price: an exit or a rescue is never blocked by an oracle. Cash repays what
+    /// the account owes first.
     ///
     /// # Errors
-    /// [`EstuaryError::AmountZero`], [`EstuaryError::AmountOverflow`], the token program's.
+    /// [`EstuaryError::AmountZero`], [`EstuaryError::AmountOverflow`], [`EstuaryError::DepositorIsNotTheOwner`],
+    /// [`EstuaryError::AccountInTooManyMarkets`], [`EstuaryError::VaultAmountMismatch`], the token program's.
     pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
         let balance = accounts.add(amount)?;
+        let before = accounts.vault.amount;
         accounts.transfer_in(amount)?;
         accounts.vault.reload()?;
+        let received = accounts.vault.amount.checked_sub(before);
+        require!(received == Some(amount), EstuaryError::VaultAmountMismatch);
         state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)?;
         let deposited = Deposited {
             clearinghouse: accounts.clearinghouse.key(),
@@ -72,8 +88,7 @@ impl<'info> Deposit<'info> {
     fn add(&self, amount: u64) -> Result<i64> {
         let mut account = state::write(&self.margin_account)?;
         let mut bank = state::write(&self.bank)?;
-        let change = i64::try_from(amount).map_err(|_| error!(EstuaryError::AmountOverflow))?;
-        account.change_balance(bank.index, change)?;
+        account.add_deposit(&bank, amount)?;
         bank.add_deposit(amount)?;
         account.invariant()?;
         bank.invariant()?;

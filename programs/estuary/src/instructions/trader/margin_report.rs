@@ -9,7 +9,7 @@ use crate::{
 };
 use anchor_lang::{prelude::*, solana_program::program::set_return_data};
 
-/// Accounts of `margin_report`. Remaining: `[market, ledger, price]` per market the account has open positions in.
+/// Accounts of `margin_report`. Remaining: `[market, ledger, price]` per market the account has open positions or tokens in.
 #[derive(Accounts)]
 pub struct MarginReport<'info> {
     /// The clearinghouse.

@@ -7,7 +7,7 @@ pub mod legs;
 pub mod margin_report;
 pub mod open_account;
 pub mod set_delegate;
-pub mod transfer_cash;
+pub mod transfer_balance;
 pub mod transfer_positions;
 pub mod withdraw;
 
@@ -18,6 +18,6 @@ pub use legs::*;
 pub use margin_report::*;
 pub use open_account::*;
 pub use set_delegate::*;
-pub use transfer_cash::*;
+pub use transfer_balance::*;
 pub use transfer_positions::*;
 pub use withdraw::*;

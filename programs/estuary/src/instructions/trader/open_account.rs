@@ -2,7 +2,7 @@
 
 use crate::{
     seeds,
-    state::{self, Clearinghouse, MarginAccount, StateAccount},
+    state::{self, Balance, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
 
@@ -44,7 +44,7 @@ impl<'info> OpenAccount<'info> {
         account.clearinghouse = ctx.accounts.clearinghouse.key();
         account.owner = ctx.accounts.owner.key();
         for (index, balance) in (0u16..).zip(account.balances.iter_mut()) {
-            balance.bank = index;
+            *balance = Balance::empty(index);
         }
         account.invariant()
     }

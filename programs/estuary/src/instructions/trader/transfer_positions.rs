@@ -24,8 +24,8 @@ pub struct PositionTransfer {
     pub lots: i64,
 }
 
-/// Accounts of `transfer_positions`. Remaining: `[market, ledger, price]` per market that either account has positions
-/// in; the ledgers of the markets that transfers name are writable.
+/// Accounts of `transfer_positions`. Remaining: `[market, ledger, price]` per market that either account has open positions
+/// or tokens in; the ledgers of the markets that transfers name are writable.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct TransferPositions<'info> {

@@ -9,9 +9,12 @@ use crate::{
     state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token::{transfer_checked, Mint, Token, TokenAccount, TransferChecked};
+use anchor_spl::token_interface::{
+    transfer_checked, Mint, TokenAccount, TokenInterface, TransferChecked,
+};
 
-/// Accounts of `withdraw`. Remaining: `[market, ledger, price]` per market the account has open positions in.
+/// Accounts of `withdraw`. Remaining: `[market, ledger, price]` per market the account has open positions or tokens in
+/// afterwards; none without open positions when the cash that stays covers what the account owes.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Withdraw<'info> {
@@ -31,14 +34,15 @@ pub struct Withdraw<'info> {
         mut,
         has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse,
         has_one = mint @ EstuaryError::TokenAccountMint,
-        has_one = vault @ EstuaryError::VaultOfAnotherBank
+        has_one = vault @ EstuaryError::VaultOfAnotherBank,
+        has_one = token_program @ EstuaryError::TokenProgramOfAnotherBank
     )]
     pub bank: AccountLoader<'info, Bank>,
     /// The bank's token.
-    pub mint: Account<'info, Mint>,
+    pub mint: InterfaceAccount<'info, Mint>,
     /// The bank's vault.
     #[account(mut, dup)]
-    pub vault: Account<'info, TokenAccount>,
+    pub vault: InterfaceAccount<'info, TokenAccount>,
     /// The token account that receives. Not the vault, which would pay itself.
     #[account(
         mut,
@@ -46,9 +50,9 @@ pub struct Withdraw<'info> {
         constraint = destination.mint == mint.key() @ EstuaryError::TokenAccountMint,
         constraint = destination.key() != vault.key() @ EstuaryError::DestinationIsVault
     )]
-    pub destination: Account<'info, TokenAccount>,
-    /// The token program.
-    pub token_program: Program<'info, Token>,
+    pub destination: InterfaceAccount<'info, TokenAccount>,
+    /// The bank's token program.
+    pub token_program: Interface<'info, TokenInterface>,
 }
 
 impl<'info> Withdraw<'info> {
@@ -59,11 +63,12 @@ impl<'info> Withdraw<'info> {
     }
 
     /// Withdraws `amount` base units. Afterwards equity has to cover the initial margin, and senior equity must not be
-    /// negative; an account without positions needs no market and no price.
+    /// negative; an account without open positions whose cash covers what it owes needs no market and no price.
     ///
     /// # Errors
     /// [`EstuaryError::AmountZero`], [`EstuaryError::BalanceNegative`], [`EstuaryError::BelowInitialMargin`],
-    /// [`EstuaryError::SeniorNegative`], and those of the market accounts and prices.
+    /// [`EstuaryError::SeniorNegative`], [`EstuaryError::BankShortOfTokens`], [`EstuaryError::VaultAmountMismatch`], and
+    /// those of the market accounts and prices.
     pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
@@ -78,8 +83,11 @@ impl<'info> Withdraw<'info> {
             let report = bridge::assess(&account, &markets, now)?;
             bridge::check_can_pay_out(&report)?;
         }
+        let before = accounts.vault.amount;
         accounts.transfer_out(amount)?;
         accounts.vault.reload()?;
+        let sent = before.checked_sub(accounts.vault.amount);
+        require!(sent == Some(amount), EstuaryError::VaultAmountMismatch);
         state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)?;
         let withdrawn = Withdrawn {
             clearinghouse: accounts.clearinghouse.key(),

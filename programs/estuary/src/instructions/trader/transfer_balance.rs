@@ -1,22 +1,20 @@
-//! Moves cash between two accounts of one owner.
+//! Moves cash or tokens between two accounts of one owner.
 
 use crate::{
     bridge,
     error::EstuaryError,
-    event::{self, CashTransferred},
+    event::{self, BalanceTransferred},
     instructions::pair::check_own_pair,
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
 
-/// Bank of the settlement token.
-const SETTLEMENT_BANK: u16 = 0;
-
-/// Accounts of `transfer_cash`. Remaining: `[market, ledger, price]` per market the source has open positions in.
+/// Accounts of `transfer_balance`. Remaining: `[market, ledger, price]` per market the source has open positions or
+/// tokens in afterwards; none without open positions when the cash that stays covers what the source owes.
 #[event_cpi]
 #[derive(Accounts)]
-pub struct TransferCash<'info> {
+pub struct TransferBalance<'info> {
     /// Owner of both accounts; a delegate may not.
     pub owner: Signer<'info>,
     /// The clearinghouse.
@@ -29,7 +27,7 @@ pub struct TransferCash<'info> {
     pub destination: AccountLoader<'info, MarginAccount>,
 }
 
-impl<'info> TransferCash<'info> {
+impl<'info> TransferBalance<'info> {
     fn validate(&self, amount: u64) -> Result<()> {
         check_own_pair(self.owner.key, &self.source, &self.destination)?;
         require_gt!(amount, 0, EstuaryError::AmountZero);
@@ -37,23 +35,20 @@ impl<'info> TransferCash<'info> {
         Ok(())
     }
 
-    /// Moves `amount` micro-units. The source has to satisfy what it would after a withdrawal; without positions it
-    /// needs no market and no price. The destination only gains, so nothing is asked of it.
+    /// Moves `amount` base units of a bank's token. The source has to satisfy what it would after a withdrawal, and
+    /// needs the same markets and prices. The destination only gains, so nothing is asked of it.
     ///
     /// # Errors
     /// [`EstuaryError::SameMarginAccount`], [`EstuaryError::NotTheOwner`], [`EstuaryError::DestinationOfAnotherOwner`],
-    /// [`EstuaryError::AmountZero`], [`EstuaryError::BalanceNegative`], [`EstuaryError::BelowInitialMargin`],
+    /// [`EstuaryError::AmountZero`], [`EstuaryError::BankUnknown`], [`EstuaryError::BalanceNegative`], [`EstuaryError::BelowInitialMargin`],
     /// [`EstuaryError::SeniorNegative`], and those of the market accounts and prices.
-    pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
+    pub fn handle(ctx: Context<'info, Self>, bank: u16, amount: u64) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
         let now = Clock::get()?.unix_timestamp;
         let mut source = state::write(&accounts.source)?;
         let mut destination = state::write(&accounts.destination)?;
-        let gain = i64::try_from(amount).map_err(|_| error!(EstuaryError::AmountOverflow))?;
-        let loss = gain.checked_neg().ok_or(EstuaryError::AmountOverflow)?;
-        source.change_balance(SETTLEMENT_BANK, loss)?;
-        destination.change_balance(SETTLEMENT_BANK, gain)?;
+        source.move_balance(&mut destination, bank, amount)?;
         source.invariant()?;
         destination.invariant()?;
         let clearinghouse = accounts.clearinghouse.key();
@@ -62,13 +57,14 @@ impl<'info> TransferCash<'info> {
         let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
         let report = bridge::assess(&source, &markets, now)?;
         bridge::check_can_pay_out(&report)?;
-        let transferred = CashTransferred {
+        let transferred = BalanceTransferred {
             clearinghouse,
             source: accounts.source.key(),
             destination: accounts.destination.key(),
+            bank,
             amount,
-            source_cash: source.cash(),
-            destination_cash: destination.cash(),
+            source_balance: source.balance(bank),
+            destination_balance: destination.balance(bank),
         };
         event::emit(&accounts.event_authority, &accounts.program, &transferred)
     }
