@@ -111,6 +111,13 @@ impl<'a> Case<'a> {
         self.signed_by(name, &stranger);
     }
 
+    /// Lets a delegate of the taker's accounts sign in an account's place, who may trade for `seconds` from now on.
+    pub fn signed_by_delegate(&mut self, name: &str, seconds: i64) {
+        let delegate = self.stage.newcomer.owner.insecure_clone();
+        self.stage.delegate(&delegate.pubkey(), seconds);
+        self.signed_by(name, &delegate);
+    }
+
     /// Puts an address in an account's place.
     pub fn replace(&mut self, name: &str, key: Pubkey) {
         assert_ne!(self.key(name), key, "{name} is that already");

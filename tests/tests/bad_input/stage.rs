@@ -200,8 +200,23 @@ impl Stage {
             self.world.hold(&self.weak, &self.maker, market, &[holding]);
         }
         self.world.pass(SINCE_LAST);
-        self.world.set_price(&self.markets[0], BTC_PRICE);
-        self.world.set_price(&self.markets[1], SOL_PRICE);
+        self.set_prices();
+    }
+
+    /// Names a delegate of both accounts of the taker's for so many seconds.
+    pub fn delegate(&mut self, delegate: &Pubkey, seconds: i64) {
+        let expiry = self.world.now() + seconds;
+        for account in [&self.taker, &self.second] {
+            let set = ix::set_delegate(&self.house, account, *delegate, expiry);
+            self.world.send(set, &[&account.owner]).ok();
+        }
+    }
+
+    /// Publishes the usual prices now.
+    pub fn set_prices(&mut self) {
+        for (market, price) in self.markets.iter().zip([BTC_PRICE, SOL_PRICE]) {
+            self.world.set_price(market, price);
+        }
     }
 
     /// Gives the taker and the weak account a lot each of a series of the first market.
@@ -231,9 +246,7 @@ impl Stage {
         self.world
             .mature(&self.house, &self.markets[0], expiry, BTC_PRICE);
         self.world.pass(MINUTE);
-        for (market, price) in self.markets.iter().zip([BTC_PRICE, SOL_PRICE]) {
-            self.world.set_price(market, price);
-        }
+        self.set_prices();
         slot
     }
 

@@ -82,6 +82,9 @@ fn set_delegate() -> Row {
         Good::signed(set, &[&stage.taker])
     };
     own_account(Row::new("set_delegate", good))
+        .case(MissingSigner, E::NotTheOwner, |case| {
+            case.signed_by_delegate("owner", DAY)
+        })
         .case(MissingSigner, E::DelegateIsOwner, |case| {
             let delegate = case.stage.taker.owner.pubkey();
             let expiry = case.stage.world.now() + DAY;
@@ -225,6 +228,9 @@ fn withdraw() -> Row {
         .signers(&["owner"])
         .case(MissingSigner, E::NotTheOwner, |case| {
             case.signed_by_stranger("owner")
+        })
+        .case(MissingSigner, E::NotTheOwner, |case| {
+            case.signed_by_delegate("owner", DAY)
         })
         .case(WrongAddress, E::NotTheOwner, |case| {
             let other = case.stage.weak.account;

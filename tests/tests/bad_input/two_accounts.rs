@@ -7,6 +7,7 @@ use crate::trader::unlisted_position;
 use estuary::instruction;
 use estuary::instructions::{PositionTransfer, TradeLeg};
 use estuary::state::{MarketStatus, MAX_LEGS};
+use estuary_tests::expiry::MINUTE;
 use estuary_tests::setup::USD;
 use estuary_tests::{ix, ErrorCode as A, EstuaryError as E};
 use Input::*;
@@ -48,6 +49,9 @@ fn own_pair(row: Row) -> Row {
         .signers(&["owner"])
         .case(MissingSigner, E::NotTheOwner, |case| {
             case.signed_by_stranger("owner")
+        })
+        .case(MissingSigner, E::NotTheOwner, |case| {
+            case.signed_by_delegate("owner", MINUTE)
         })
         .case(WrongAddress, E::NotTheOwner, |case| {
             let other = case.stage.maker.account;
@@ -215,6 +219,11 @@ fn block_trade() -> Row {
     })
     .case(MissingSigner, E::NotTheOwner, |case| {
         case.signed_by_stranger("maker")
+    })
+    .case(MissingSigner, E::DelegateExpired, |case| {
+        case.signed_by_delegate("taker", 1);
+        case.stage.world.pass(1);
+        case.stage.set_prices();
     })
     .case(WrongAddress, E::NotTheOwner, |case| {
         let other = case.stage.weak.account;
