@@ -517,6 +517,11 @@ pub enum EstuaryError {
     /// The bank has lent what is asked of it.
     #[msg("bank: what is left that it has not lent is less than the amount")]
     BankShortOfTokens,
+
+    // Listing
+    /// More series are given than one instruction lists.
+    #[msg("series: more than 64 are given at once")]
+    TooManySeriesGiven,
 }
 
 impl EstuaryError {

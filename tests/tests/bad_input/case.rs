@@ -1,10 +1,11 @@
 //! A good instruction to be spoilt: its accounts go by their names in the IDL, those after them by `market0`,
 //! `ledger0`, `price0`, `market1` and so on.
 
+use crate::market::options;
 use crate::stage::{Good, Stage};
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::InstructionData;
-use estuary::state::MarketStatus;
+use estuary::state::{MarketStatus, MAX_LISTED_AT_ONCE, MAX_SERIES};
 use estuary_tests::{ix, Feed, Keypair, Outcome, Pubkey, Signer};
 use pyth_solana_receiver_sdk::price_update::VerificationLevel;
 
@@ -208,6 +209,27 @@ impl<'a> Case<'a> {
         let stage = &mut *self.stage;
         let set = ix::set_market_status(&stage.house, &stage.markets[0].market, status);
         stage.world.send(set, &[&stage.house.authority]).ok();
+    }
+
+    /// Makes the first market's table as long as it can be, and lists all but as many series as one instruction lists.
+    pub fn fill_table(&mut self) {
+        let stage = &mut *self.stage;
+        let (house, market) = (&stage.house, stage.markets[0].market);
+        let capacity = u16::try_from(MAX_SERIES).expect("a capacity");
+        while stage.world.market(&market).table.len() < MAX_SERIES {
+            let extend = ix::extend_market(house, &market, capacity);
+            stage.world.send(extend, &[&house.authority]).ok();
+        }
+        let last = MAX_SERIES - MAX_LISTED_AT_ONCE;
+        for strike in (1_000u64..).step_by(MAX_LISTED_AT_ONCE) {
+            let used = usize::from(stage.world.market(&market).header.series_count);
+            let series = options((last - used).min(MAX_LISTED_AT_ONCE), strike);
+            if series.is_empty() {
+                break;
+            }
+            let list = ix::list_series(house, &market, &series);
+            stage.world.send(list, &[&house.authority]).ok();
+        }
     }
 
     /// Pauses the first market.

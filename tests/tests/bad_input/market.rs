@@ -6,8 +6,8 @@ use crate::stage::{Good, Stage};
 use estuary::instruction;
 use estuary::instructions::{SeriesArgs, SurfaceSlice};
 use estuary::state::series::NO_EXPIRY;
-use estuary::state::MarketStatus;
 use estuary::state::SeriesKind::{self, Call, Future, Perp};
+use estuary::state::{MarketStatus, MAX_EXPIRIES, MAX_LISTED_AT_ONCE};
 use estuary_tests::setup::{flat_slice, usual_series, BTC_PRICE, DAY, VOL_PPB};
 use estuary_tests::{ix, ErrorCode as A, EstuaryError as E};
 use Input::*;
@@ -84,6 +84,17 @@ fn extend_market() -> Row {
         .harmless(PausedMarket, |case| case.pause())
 }
 
+/// So many options, from this strike on.
+pub fn options(count: usize, strike: u64) -> Vec<SeriesArgs> {
+    let strikes = (strike..).take(count);
+    let option = |strike| SeriesArgs {
+        kind: Call,
+        expiry: 1,
+        strike,
+    };
+    strikes.map(option).collect()
+}
+
 fn list_series() -> Row {
     fn listing(kind: SeriesKind, expiry: u8, strike: u64) -> impl Fn(&mut Case<'_>) {
         move |case| {
@@ -125,6 +136,20 @@ fn list_series() -> Row {
             E::StrikeInvalid,
             listing(Future, 1, u64::MAX),
         )
+        .case(OverflowingAmount, E::TooManySeriesGiven, |case| {
+            let series = options(MAX_LISTED_AT_ONCE + 1, 1);
+            case.args(instruction::ListSeries { series });
+        })
+        .case(OverflowingAmount, E::SeriesTableFull, |case| {
+            let series = options(MAX_LISTED_AT_ONCE, 1);
+            case.args(instruction::ListSeries { series });
+        })
+        .harmless(OverflowingAmount, |case| {
+            // The last of a table that is full then.
+            case.fill_table();
+            let series = options(MAX_LISTED_AT_ONCE, 1);
+            case.args(instruction::ListSeries { series });
+        })
         .case(UnknownSeries, E::ExpiryUnknown, listing(Future, 9, 0))
         .case(
             UnknownSeries,
@@ -138,6 +163,16 @@ fn list_series() -> Row {
             case.args(instruction::ListSeries { series });
         })
         .harmless(PausedMarket, |case| case.pause())
+}
+
+/// So many slices more than the first market has free expiries, all after those it has.
+fn later_slices(stage: &Stage, more: usize) -> Vec<SurfaceSlice> {
+    let header = stage.world.market(&stage.markets[0].market).header;
+    let free = MAX_EXPIRIES - usize::from(header.expiry_count);
+    let after = stage.world.now() + 400 * DAY;
+    let days = (1i64..).take(free + more);
+    days.map(|day| flat_slice(after + day * DAY, VOL_PPB))
+        .collect()
 }
 
 fn post_surface() -> Row {
@@ -189,6 +224,14 @@ fn post_surface() -> Row {
             E::ExpiryTooFar,
             posting(|slice, _| slice.time = i64::MAX),
         )
+        .case(OverflowingAmount, E::TooManyExpiries, |case| {
+            let slices = later_slices(case.stage, 1);
+            case.args(instruction::PostSurface { slices });
+        })
+        .harmless(OverflowingAmount, |case| {
+            let slices = later_slices(case.stage, 0);
+            case.args(instruction::PostSurface { slices });
+        })
         .none(
             &[UnknownSeries],
             "an expiry the market does not have is added",

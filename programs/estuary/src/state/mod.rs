@@ -61,6 +61,9 @@ pub const MAX_POSITIONS: usize = 128;
 pub const MAX_POSITIONS_PER_TRANSACTION: usize = 80;
 /// Most legs of a block trade.
 pub const MAX_LEGS: usize = 16;
+/// Most series that one instruction lists: into a table that is full otherwise, they take two thirds of the compute units
+/// of a transaction.
+pub const MAX_LISTED_AT_ONCE: usize = 64;
 /// Exclusive bound on the sum of absolute lots of one account in one market, and on the lots of one leg.
 pub const MAX_LOTS_PER_MARKET: u64 = 1 << 32;
 

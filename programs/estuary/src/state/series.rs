@@ -105,6 +105,7 @@ impl Series {
     /// Whether two records describe the same contract.
     #[must_use]
     pub const fn is_same_contract(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.expiry == other.expiry && self.strike == other.strike
+        // The strike first: it tells most records apart, and a listing compares with all of them.
+        self.strike == other.strike && self.kind == other.kind && self.expiry == other.expiry
     }
 }

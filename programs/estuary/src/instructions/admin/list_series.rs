@@ -6,7 +6,7 @@ use crate::{
     market_view::check_ledger,
     state::{
         self, series::NO_EXPIRY, Clearinghouse, Market, MarketLedger, MarketMut, Series,
-        SeriesKind, StateAccount,
+        SeriesKind, StateAccount, MAX_LISTED_AT_ONCE,
     },
 };
 use anchor_lang::prelude::*;
@@ -73,6 +73,11 @@ impl<'info> ListSeries<'info> {
     fn validate(&self, series: &[SeriesArgs]) -> Result<()> {
         state::read(&self.clearinghouse)?;
         require!(!series.is_empty(), EstuaryError::NoSeriesGiven);
+        require_gte!(
+            MAX_LISTED_AT_ONCE,
+            series.len(),
+            EstuaryError::TooManySeriesGiven
+        );
         Ok(())
     }
 
@@ -80,9 +85,9 @@ impl<'info> ListSeries<'info> {
     /// next generation.
     ///
     /// # Errors
-    /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::NoSeriesGiven`], [`EstuaryError::SeriesListedAlready`],
-    /// [`EstuaryError::SeriesTableFull`], [`EstuaryError::StrikeInvalid`], [`EstuaryError::ExpiryUnknown`],
-    /// [`EstuaryError::ExpiryPassed`], [`EstuaryError::SeriesHasOpenLots`].
+    /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::NoSeriesGiven`], [`EstuaryError::TooManySeriesGiven`],
+    /// [`EstuaryError::SeriesListedAlready`], [`EstuaryError::SeriesTableFull`], [`EstuaryError::StrikeInvalid`],
+    /// [`EstuaryError::ExpiryUnknown`], [`EstuaryError::ExpiryPassed`], [`EstuaryError::SeriesHasOpenLots`].
     pub fn handle(ctx: Context<'info, Self>, series: Vec<SeriesArgs>) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(&series)?;
