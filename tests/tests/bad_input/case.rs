@@ -2,7 +2,7 @@
 //! `ledger0`, `price0`, `market1` and so on.
 
 use crate::market::options;
-use crate::stage::{Good, Stage};
+use crate::stage::{Good, Stage, TOKENS};
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::InstructionData;
 use estuary::state::{MarketStatus, MAX_LISTED_AT_ONCE, MAX_SERIES};
@@ -202,6 +202,28 @@ impl<'a> Case<'a> {
     pub fn swap(&mut self, one: &str, other: &str) {
         let (one, other) = (self.index(one), self.index(other));
         self.instruction.accounts.swap(one, other);
+    }
+
+    /// Deposits a token into the taker's account instead, by the maker.
+    pub fn deposit_token(&mut self) {
+        let stage = &mut *self.stage;
+        let (token, maker) = (stage.token, &stage.maker);
+        stage
+            .world
+            .fill_purse(&token, &maker.owner.pubkey(), TOKENS);
+        self.instruction = ix::deposit_token(&stage.house, maker, &token, TOKENS);
+        let (signer, account) = (maker.owner.insecure_clone(), stage.taker.account);
+        self.also_signed_by(signer);
+        self.replace("margin_account", account);
+    }
+
+    /// Withdraws a token from the taker's account instead.
+    pub fn withdraw_token(&mut self, amount: u64) {
+        let stage = &mut *self.stage;
+        let (token, taker) = (stage.token, &stage.taker);
+        stage.world.fill_purse(&token, &taker.owner.pubkey(), 0);
+        let markets = stage.all();
+        self.instruction = ix::withdraw_token(&stage.house, taker, &token, amount, &markets);
     }
 
     /// Sets the status of the first market.

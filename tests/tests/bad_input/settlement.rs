@@ -6,7 +6,7 @@ use crate::stage::{Good, Stage};
 use crate::trader::{bank_tokens, unlisted_position};
 use estuary::instruction;
 use estuary_tests::setup::USD;
-use estuary_tests::{ix, ErrorCode as A, EstuaryError as E, TokenError};
+use estuary_tests::{ix, ErrorCode as A, EstuaryError as E, Signer, TokenError};
 use Input::*;
 
 /// All of them.
@@ -57,7 +57,10 @@ fn settle() -> Row {
             let other = case.stage.liquidator.account;
             case.replace("margin_account", other);
         })
-        .none(&[WrongMint], "it moves no token")
+        .case(WrongMint, E::NotTheSettlementBank, |case| {
+            let bank = case.stage.token.bank.bank;
+            case.replace("bank", bank);
+        })
         .none(&[ZeroAmount], "it takes no amount")
         .case(OverflowingAmount, E::MarketUnknown, args(u16::MAX, true))
         .case(UnknownSeries, E::MarketNotNeeded, args(40, true))
@@ -134,6 +137,14 @@ fn fund_insurance() -> Row {
         .signers(&["funder"])
         .case(MissingSigner, TokenError::OwnerMismatch, |case| {
             case.signed_by_stranger("funder")
+        })
+        .case(WrongMint, E::NotTheSettlementBank, |case| {
+            let (token, funder) = (case.stage.token, case.stage.taker.owner.pubkey());
+            let purse = case.stage.world.fill_purse(&token, &funder, 5 * USD);
+            case.replace("bank", token.bank.bank);
+            case.replace("mint", token.bank.mint);
+            case.replace("vault", token.bank.vault);
+            case.replace("source", purse);
         })
         .case(ZeroAmount, E::AmountZero, |case| {
             case.args(instruction::FundInsurance { amount: 0 })

@@ -8,7 +8,7 @@ use estuary_tests::mint::ExtensionType;
 use estuary_tests::setup::{btc_args, flat_slice, BTC_PRICE, SOL_PRICE, USD, VOL_PPB};
 use estuary_tests::trade::PERP;
 use estuary_tests::{
-    ix, token, Holding, House, Keypair, Pubkey, Signer, Trader, Underlying, World,
+    ix, token, Holding, House, Keypair, Pubkey, Signer, Token, Trader, Underlying, World,
 };
 use std::collections::HashMap;
 
@@ -16,6 +16,9 @@ use std::collections::HashMap;
 const RICH: u64 = 10_000_000 * USD;
 /// Seconds since the ledgers have seen a price: longer than a price may be old.
 const SINCE_LAST: i64 = 100;
+
+/// What the taker has of a token, base units.
+pub const TOKENS: u64 = 1_000_000_000;
 
 /// An instruction and who signs it.
 pub struct Good {
@@ -55,6 +58,8 @@ pub struct Stage {
     pub newcomer: Trader,
     /// A mint that no bank is of.
     pub other_mint: Pubkey,
+    /// Collateral with the second market's price, of which the taker has [`TOKENS`].
+    pub token: Token,
     /// A mint of Token-2022 that no bank is of, with an extension that is refused.
     pub extended_mint: Pubkey,
     /// Per account, the one with the same role in the other clearinghouse.
@@ -124,6 +129,9 @@ impl Stage {
         let create = ix::create_clearinghouse(&unbanked);
         world.send(create, &[&unbanked.authority]).ok();
         let other_mint = world.place(token::mint(6));
+        let mint = world.place(token::mint(9));
+        let token = house.add_token(&mut world, &markets[1], mint);
+        world.deposit_token(&house, &taker, &token, TOKENS);
         let extended_mint = world.make_mint(6, &[ExtensionType::TransferFeeConfig]);
         let mut stage = Self {
             last_publish_time: world.now(),
@@ -141,6 +149,7 @@ impl Stage {
             planned,
             newcomer,
             other_mint,
+            token,
             extended_mint,
             foreign,
             matured_slot,
@@ -340,6 +349,8 @@ impl Stage {
             self.extended_mint,
             anchor_lang::system_program::ID,
         ]);
+        let bank = self.token.bank;
+        cast.extend([bank.mint, bank.bank, bank.vault]);
         // A withdrawal to another clearinghouse's vault is a gift, which the audit would have to be told of.
         cast.retain(|key| *key != self.other.vault);
         // The same in every run.

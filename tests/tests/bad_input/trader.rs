@@ -1,7 +1,7 @@
 //! What concerns one account: its opening and closing, its money, its report.
 
 use crate::row::{Expect, Input, Row, AMOUNTS};
-use crate::stage::{Good, Stage};
+use crate::stage::{Good, Stage, TOKENS};
 use estuary::instruction;
 use estuary::report::ReportPage;
 use estuary::state::MarginAccount;
@@ -183,6 +183,17 @@ pub fn bank_tokens(row: Row, outside: &'static str) -> Row {
                 .place(token::token_account(mint, owner, USD));
             case.replace(outside, tokens);
         })
+        .case(WrongMint, E::TokenAccountMint, |case| {
+            let bank = case.stage.token.bank.bank;
+            case.replace("bank", bank);
+        })
+        .case(WrongMint, E::VaultOfAnotherBank, |case| {
+            let vault = case.stage.token.bank.vault;
+            case.replace("vault", vault);
+        })
+        .case(WrongMint, E::TokenProgramOfAnotherBank, |case| {
+            case.replace("token_program", anchor_spl::token_2022::ID);
+        })
 }
 
 fn deposit() -> Row {
@@ -195,6 +206,13 @@ fn deposit() -> Row {
         .case(MissingSigner, TokenError::OwnerMismatch, |case| {
             case.signed_by_stranger("depositor")
         })
+        .case(MissingSigner, E::DepositorIsNotTheOwner, |case| {
+            // A stranger may pay in cash and what the account has already, not a token it has none of.
+            case.deposit_token();
+            let account = case.stage.second.account;
+            case.replace("margin_account", account);
+        })
+        .harmless(MissingSigner, |case| case.deposit_token())
         .case(ZeroAmount, E::AmountZero, |case| {
             case.args(instruction::Deposit { amount: 0 })
         })
@@ -246,6 +264,10 @@ fn withdraw() -> Row {
             case.args(instruction::Withdraw {
                 amount: i64::MAX as u64,
             });
+        })
+        .harmless(OverflowingAmount, |case| case.withdraw_token(TOKENS))
+        .case(OverflowingAmount, E::BalanceNegative, |case| {
+            case.withdraw_token(TOKENS + 1)
         })
         .case(DuplicateAccounts, E::DestinationIsVault, |case| {
             case.put("destination", "vault")

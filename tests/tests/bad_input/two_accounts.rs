@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::row::{Input, Row};
-use crate::stage::{Good, Stage};
+use crate::stage::{Good, Stage, TOKENS};
 use crate::trader::unlisted_position;
 use estuary::instruction;
 use estuary::instructions::{PositionTransfer, TradeLeg};
@@ -26,7 +26,6 @@ pub fn rows() -> Vec<Row> {
 fn pair(row: Row, [one, other]: [&'static str; 2]) -> Row {
     row.owned(&["clearinghouse", one, other])
         .local(&["clearinghouse", one, other])
-        .none(&[WrongMint], "it uses no token")
         .case(DuplicateAccounts, E::SameMarginAccount, move |case| {
             case.put(other, one)
         })
@@ -80,7 +79,9 @@ fn transfer_balance() -> Row {
             E::BalanceNegative,
             args(0, i64::MAX as u64),
         )
-        .case(OverflowingAmount, E::BalanceNegative, args(1, USD))
+        .harmless(OverflowingAmount, args(1, TOKENS))
+        .case(OverflowingAmount, E::BalanceNegative, args(1, TOKENS + 1))
+        .case(WrongMint, E::BalanceNegative, args(9, USD))
         .case(OverflowingAmount, E::BankUnknown, args(u16::MAX, USD))
         .case(UnknownSeries, E::SlotUnknown, |case| {
             case.forge("source", unlisted_position)
@@ -114,6 +115,7 @@ fn transfer_positions() -> Row {
         Good::signed(transfer, &[from])
     };
     own_pair(Row::new("transfer_positions", good))
+        .none(&[WrongMint], "it uses no token")
         .case(ZeroAmount, E::LotsZero, moving(|one, _| one.lots = 0))
         .case(ZeroAmount, E::NoLegs, |case| {
             case.args(instruction::TransferPositions { transfers: vec![] });
@@ -213,6 +215,7 @@ fn block_trade() -> Row {
         Row::new("block_trade", good),
         ["taker_account", "maker_account"],
     )
+    .none(&[WrongMint], "it uses no token")
     .signers(&["taker", "maker"])
     .case(MissingSigner, E::NotTheOwner, |case| {
         case.signed_by_stranger("taker")
@@ -323,6 +326,7 @@ fn liquidate() -> Row {
         Row::new("liquidate", good),
         ["liquidator_account", "liquidated_account"],
     )
+    .none(&[WrongMint], "it uses no token")
     .signers(&["liquidator"])
     .case(MissingSigner, E::NotTheOwner, |case| {
         case.signed_by_stranger("liquidator")
