@@ -44,6 +44,14 @@ impl Outcome {
         }
     }
 
+    /// Compute units that the transaction used, whether it succeeded or not.
+    pub fn compute_units(&self) -> u64 {
+        match &self.0 {
+            Ok(metadata) => metadata.compute_units_consumed,
+            Err(failed) => failed.meta.compute_units_consumed,
+        }
+    }
+
     /// The event of a transaction that has to succeed and to emit this one.
     #[track_caller]
     pub fn event(self) -> Event {

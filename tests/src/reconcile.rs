@@ -4,6 +4,7 @@ use crate::audit::read;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Discriminator;
+use estuary::event::{ExercisedPosition, MarketSettlement};
 use estuary::instruction as sent;
 use estuary::state::{Bank, MarginAccount};
 use estuary_client::event::Event;
@@ -109,29 +110,35 @@ impl Changes {
                     self.pay(event.liquidated, 0, taken.premium.into());
                     self.pay(event.liquidator, 0, -i128::from(taken.premium));
                 }
+                self.exercise(event.liquidated, &event.exercised);
+                for settlement in &event.settlements {
+                    self.settle(event.liquidated, settlement);
+                }
             }
             Event::Settled(event) => {
-                let (account, market) = (event.margin_account, event.market);
-                for gone in &event.exercised {
-                    self.hold(
-                        account,
-                        (market, gone.slot),
-                        -i128::from(gone.lots),
-                        gone.value.into(),
-                    );
-                }
-                let wide = i128::from;
-                let cash = wide(event.collected) - wide(event.paid);
-                let lost = wide(event.insured) + wide(event.socialised);
-                self.pay(account, 0, cash);
-                let owed = wide(event.paid) + lost - wide(event.registered);
-                self.owe(account, market, owed);
-                let claims =
-                    wide(event.registered) - wide(event.collected) - wide(event.written_off);
-                self.claim(account, market, claims);
+                self.exercise(event.margin_account, &event.exercised);
+                self.settle(event.margin_account, &event.settlement);
             }
             Event::AccountMarked(_) | Event::InsuranceFunded(_) => {}
         }
+    }
+
+    fn exercise(&mut self, account: Pubkey, exercised: &[ExercisedPosition]) {
+        for gone in exercised {
+            let place = (gone.market, gone.slot);
+            self.hold(account, place, -i128::from(gone.lots), gone.value.into());
+        }
+    }
+
+    fn settle(&mut self, account: Pubkey, done: &MarketSettlement) {
+        let wide = i128::from;
+        let (paid, collected, registered) =
+            (wide(done.paid), wide(done.collected), wide(done.registered));
+        self.pay(account, 0, collected - paid);
+        let lost = wide(done.insured) + wide(done.socialised);
+        self.owe(account, done.market, paid + lost - registered);
+        let claims = registered - collected - wide(done.written_off);
+        self.claim(account, done.market, claims);
     }
 
     fn pay(&mut self, account: Pubkey, bank: u16, amount: i128) {

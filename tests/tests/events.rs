@@ -4,7 +4,7 @@
 use anchor_lang::prelude::AccountMeta;
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::event::{
-    BalanceTransferred, BlockTraded, Deposited, InsuranceFunded, MovedPosition,
+    BalanceTransferred, BlockTraded, Deposited, InsuranceFunded, MarketSettlement, MovedPosition,
     PositionsTransferred, PriceUsed, Settled, TradedLeg, Withdrawn,
 };
 use estuary::instructions::PositionTransfer;
@@ -223,39 +223,30 @@ fn settlement_tells_what_became_of_profit_and_loss() {
         maker,
         ..
     } = &mut pit;
+    let clearinghouse = house.clearinghouse;
     let event = world.settle(house, taker, &sol, true).event();
-    let registered = Settled {
-        clearinghouse: house.clearinghouse,
-        margin_account: taker.account,
-        market: sol.index,
-        variation: gain,
-        registered: gain,
-        collected: 0,
-        written_off: 0,
-        paid: 0,
-        insured: 0,
-        socialised: 0,
-        cash: RICH as i64,
-        carry: 0,
+    let settled = |margin_account, variation, settlement, cash| Settled {
+        clearinghouse,
+        margin_account,
+        variation,
+        settlement,
+        cash,
         exercised: Vec::new(),
     };
+    let registered = MarketSettlement {
+        market: sol.index,
+        registered: gain,
+        ..MarketSettlement::default()
+    };
+    let registered = settled(taker.account, gain, registered, RICH as i64);
     assert_eq!(event, Event::Settled(registered));
     let event = world.settle(house, maker, &sol, true).event();
-    let paid = Settled {
-        clearinghouse: house.clearinghouse,
-        margin_account: maker.account,
+    let paid = MarketSettlement {
         market: sol.index,
-        variation: -gain,
-        registered: 0,
-        collected: 0,
-        written_off: 0,
         paid: gain,
-        insured: 0,
-        socialised: 0,
-        cash: RICH as i64 - gain,
-        carry: 0,
-        exercised: Vec::new(),
+        ..MarketSettlement::default()
     };
+    let paid = settled(maker.account, -gain, paid, RICH as i64 - gain);
     assert_eq!(event, Event::Settled(paid));
     let fund = ix::fund_insurance(house, maker, 5 * USD);
     let event = world.send(fund, &[&maker.owner]).event();

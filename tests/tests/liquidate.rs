@@ -1,10 +1,11 @@
 //! What a liquidation takes and leaves, and that it starts at the line and not a micro-unit before it.
 
 use estuary::state::SeriesKind::{Call, Future, Put};
+use estuary::state::{Bank, MarketLedger};
 use estuary_risk::margin::MarginReport;
 use estuary_tests::setup::{BTC_PRICE, SOL_PRICE, USD};
 use estuary_tests::trade::PERP;
-use estuary_tests::{EstuaryError as E, Holding, Outcome, Pit, Random, Trader};
+use estuary_tests::{ix, EstuaryError as E, Event, Holding, Outcome, Pit, Random, Trader, World};
 
 const RICH: u64 = 10_000_000 * USD;
 /// Micro-units that the rounding of marks may move.
@@ -71,11 +72,21 @@ impl Stage {
     fn step(&mut self) -> i64 {
         let (before, others) = (self.report(), self.report_of(&self.liquidator));
         let cash = self.pit.world.cash(&self.pit.taker);
-        let done = self.liquidate().ok();
+        let outcome = self.liquidate();
+        let used = outcome.compute_units();
+        let Event::Liquidated(told) = outcome.event() else {
+            panic!("a liquidation");
+        };
         let (after, others_after) = (self.report(), self.report_of(&self.liquidator));
         assert!(before.is_liquidatable());
         assert!(health(&after) > health(&before), "{before:?}\n{after:?}");
-        let discount = before.equity.0 - after.equity.0;
+        // A loss that nobody is left to pay is the account's no more.
+        let lost: i64 = told
+            .settlements
+            .iter()
+            .map(|one| one.insured + one.socialised)
+            .sum();
+        let discount = before.equity.0 - (after.equity.0 - lost);
         assert!(discount >= -ROUNDING && discount <= before.equity.0.max(0) + ROUNDING);
         let earned = others_after.equity.0 - others.equity.0;
         assert!(
@@ -84,7 +95,7 @@ impl Stage {
         );
         assert!(others_after.equity >= others_after.initial_margin);
         assert!(self.pit.world.cash(&self.pit.taker) >= 0.min(cash));
-        assert!(done.compute_units_consumed < 1_250_000);
+        assert!(used < 1_250_000, "{used}");
         discount
     }
 }
@@ -135,7 +146,73 @@ fn an_account_below_zero_pays_no_discount() {
     assert!(before.equity.0 < 0);
     let discount = stage.step();
     assert!(discount.abs() <= ROUNDING);
-    assert!((stage.report().equity.0 - before.equity.0).abs() <= ROUNDING);
+}
+
+#[test]
+fn what_a_bankrupt_account_cannot_pay_is_recognised_when_its_last_position_goes() {
+    let mut stage = Stage::perps(1_000, -20_000 * USD as i64);
+    let owed = -stage.report().equity.0;
+    assert!(owed > 0);
+    let Pit {
+        world,
+        house,
+        markets,
+        taker,
+        maker,
+    } = &mut stage.pit;
+    let fund = ix::fund_insurance(house, maker, owed as u64 - 5);
+    world.send(fund, &[&maker.owner]).ok();
+    let event = world
+        .liquidate(house, &stage.liquidator, taker, markets)
+        .event();
+    let Event::Liquidated(event) = event else {
+        panic!("a liquidation");
+    };
+    let done = event.settlements[0];
+    assert_eq!(done.insured, owed - 5);
+    assert!((done.socialised - 5).abs() <= ROUNDING);
+    let account = world.account(taker);
+    assert_eq!((account.cash(), account.marked), (0, 0));
+    assert_eq!(account.markets().expect("markets").len(), 0);
+    let ledger: MarketLedger = world.read(&markets[0].ledger);
+    assert_eq!(ledger.claims.loss_to_share, done.socialised as u64);
+    let bank: Bank = world.read(&house.addresses.bank);
+    assert_eq!(bank.insurance, 0);
+}
+
+#[test]
+fn an_account_below_zero_with_positions_left_is_marked_until_it_is_paid_up() {
+    // Short options that the account's cash cannot pay for.
+    let mut stage = Stage::of(&[((Call, 1, 105), -6_000)], -1);
+    let deficit = health(&stage.report()) - stage.report().equity.0;
+    let pit = &mut stage.pit;
+    let btc = pit.btc().clone();
+    pit.world
+        .shift(&pit.taker, &pit.maker, &btc, 0, deficit - USD as i64);
+    assert!(stage.report().equity.0 < 0);
+    stage.liquidate().ok();
+    let Pit {
+        world,
+        house,
+        markets,
+        taker,
+        ..
+    } = &mut stage.pit;
+    let account = world.account(taker);
+    assert!(
+        account.position_count > 0,
+        "the calls cost more than there is"
+    );
+    assert_eq!(account.marked, 1 << btc.index);
+    let ledger = |world: &World| world.read::<MarketLedger>(&btc.ledger).claims.unresolved;
+    assert_eq!(ledger(world), 1);
+    // Paid up, anyone takes the mark away.
+    let deposit = ix::deposit(house, taker, 1_000_000 * USD);
+    world.send(deposit, &[&taker.owner]).ok();
+    let mark = ix::mark_account(house, taker, &[&markets[0]]);
+    world.send(mark, &[]).ok();
+    assert_eq!(world.account(taker).marked, 0);
+    assert_eq!(ledger(world), 0);
 }
 
 #[test]

@@ -448,6 +448,7 @@ impl House {
             clearinghouse: self.clearinghouse,
             liquidator_account: self.margin_account(&liquidator.owner, liquidator.sub_id),
             liquidated_account: self.margin_account(&liquidated.owner, liquidated.sub_id),
+            bank: self.bank,
             event_authority: event_authority(),
             program: estuary::ID,
         };

@@ -203,8 +203,14 @@ pub struct Liquidated {
     pub liquidator_cash: i64,
     /// Cash of the liquidated account afterwards.
     pub liquidated_cash: i64,
+    /// Markets that count the liquidated account as below zero from now on, one bit each.
+    pub marked: u64,
+    /// Positions of matured series that left the liquidated account.
+    pub exercised: Vec<ExercisedPosition>,
     /// What was taken.
     pub positions: Vec<TakenPosition>,
+    /// What became of the liquidated account's profit and loss, where no position is left.
+    pub settlements: Vec<MarketSettlement>,
 }
 
 /// What an account has and needs.
@@ -245,10 +251,21 @@ pub struct Settled {
     pub clearinghouse: Pubkey,
     /// The margin account.
     pub margin_account: Pubkey,
-    /// Index of the market.
-    pub market: u16,
     /// Profit of open futures and perps that left their cost for the carry.
     pub variation: i64,
+    /// What became of the carry.
+    pub settlement: MarketSettlement,
+    /// Cash of the account afterwards.
+    pub cash: i64,
+    /// Positions of matured series that left the account.
+    pub exercised: Vec<ExercisedPosition>,
+}
+
+/// What became of an account's carry in one market.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketSettlement {
+    /// Index of the market.
+    pub market: u16,
     /// Gain that became a claim.
     pub registered: i64,
     /// Cash collected on claims.
@@ -261,17 +278,15 @@ pub struct Settled {
     pub insured: i64,
     /// Loss that nobody is left to pay and that will lower all claims of the market.
     pub socialised: i64,
-    /// Cash of the account afterwards.
-    pub cash: i64,
     /// Carry of the account in the market afterwards.
     pub carry: i64,
-    /// Positions of matured series that left the account.
-    pub exercised: Vec<ExercisedPosition>,
 }
 
 /// A position in a matured series that left its account for what it pays.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExercisedPosition {
+    /// Index of the market.
+    pub market: u16,
     /// Slot of the series.
     pub slot: u16,
     /// Generation of the slot.
@@ -313,7 +328,7 @@ pub struct InsuranceFunded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{MAX_LEGS, MAX_POSITIONS};
+    use crate::state::{MAX_LEGS, MAX_MARKETS_PER_ACCOUNT, MAX_POSITIONS};
 
     /// Keys of the events here.
     const KEY: Pubkey = Pubkey::new_from_array([1; 32]);
@@ -378,6 +393,13 @@ mod tests {
             cost: 1,
             discount: 1,
         };
+        let exercised = ExercisedPosition {
+            market: 1,
+            slot: 1,
+            generation: 1,
+            lots: 1,
+            value: 1,
+        };
         let liquidated = Liquidated {
             clearinghouse: KEY,
             liquidator: KEY,
@@ -386,28 +408,19 @@ mod tests {
             after: totals,
             liquidator_cash: 1,
             liquidated_cash: 1,
-            positions: vec![taken; MAX_POSITIONS],
+            marked: 1,
+            exercised: vec![exercised; MAX_POSITIONS / 2],
+            positions: vec![taken; MAX_POSITIONS / 2],
+            settlements: vec![MarketSettlement::default(); MAX_MARKETS_PER_ACCOUNT as usize],
         };
+        // A position is either exercised or taken.
         check("Liquidated", &liquidated);
-        let exercised = ExercisedPosition {
-            slot: 1,
-            generation: 1,
-            lots: 1,
-            value: 1,
-        };
         let settled = Settled {
             clearinghouse: KEY,
             margin_account: KEY,
-            market: 1,
             variation: 1,
-            registered: 1,
-            collected: 1,
-            written_off: 1,
-            paid: 1,
-            insured: 1,
-            socialised: 1,
+            settlement: MarketSettlement::default(),
             cash: 1,
-            carry: 1,
             exercised: vec![exercised; MAX_POSITIONS],
         };
         check("Settled", &settled);

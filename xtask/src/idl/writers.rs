@@ -14,7 +14,7 @@ const NOBODY: &[&str] = &[];
 /// All change what is open: trades, and settlement of matured positions.
 const POSITIONS: &[&str] = &["block_trade", "liquidate", "transfer_positions", "settle"];
 /// All move cash between accounts and the claims of a market.
-const CLAIMS: &[&str] = &["settle"];
+const CLAIMS: &[&str] = &["settle", "liquidate"];
 /// All change the balances of accounts.
 const BALANCES: &[&str] = &[
     "deposit",
@@ -70,8 +70,11 @@ const WRITERS: &[(&str, Writers)] = &[
                     "max_account_debt",
                 ],
             ),
-            (&["deposit", "withdraw", "settle"], &["deposits"]),
-            (&["fund_insurance", "settle"], &["insurance"]),
+            (
+                &["deposit", "withdraw", "settle", "liquidate"],
+                &["deposits"],
+            ),
+            (&["fund_insurance", "settle", "liquidate"], &["insurance"]),
             (NOBODY, &["reserved"]),
         ],
     ),
@@ -178,8 +181,8 @@ const WRITERS: &[(&str, Writers)] = &[
                 &["last_publish_time"],
             ),
             (POSITIONS, &["total_cost", "total_open_lots", "open_lots"]),
-            (&["settle"], &["exercised"]),
-            (&["settle", "mark_account"], &["claims"]),
+            (CLAIMS, &["exercised"]),
+            (&["settle", "liquidate", "mark_account"], &["claims"]),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),
@@ -192,7 +195,7 @@ const WRITERS: &[(&str, Writers)] = &[
             ),
             (&["set_delegate"], &["delegate", "delegate_expiry"]),
             (POSITIONS, &["position_count", "positions", "unsettled"]),
-            (&["mark_account"], &["marked"]),
+            (&["mark_account", "liquidate", "settle"], &["marked"]),
             (BALANCES, &["balances"]),
             (NOBODY, &["padding", "reserved"]),
         ],
@@ -245,7 +248,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "rounds",
                 ],
             ),
-            (&["mark_account"], &["unresolved"]),
+            (&["mark_account", "liquidate", "settle"], &["unresolved"]),
             (NOBODY, &["padding"]),
         ],
     ),

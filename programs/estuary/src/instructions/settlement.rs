@@ -1,48 +1,99 @@
 //! What settlement does to one account in one market: the part that `settle` and `liquidate` share.
 
 use crate::{
+    bridge::{matured::matured_value, positions_in},
     error::EstuaryError,
-    event::ExercisedPosition,
-    state::{Bank, ClaimsPool, MarginAccount, MarketLedger, SETTLEMENT_BANK},
+    event::{ExercisedPosition, MarketSettlement},
+    market_view::MarketView,
+    state::{
+        self, claims::share_down, Bank, MarginAccount, MarketLedger, MarketSet, SETTLEMENT_BANK,
+    },
 };
 use anchor_lang::prelude::*;
 
-/// What a settlement moved, micro-units.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settlement {
-    /// Positions whose series has ended.
-    pub exercised: Vec<ExercisedPosition>,
-    /// Profit and loss of open futures and perps that left their positions.
-    pub variation: i64,
-    /// Cash collected on claims.
-    pub collected: i64,
-    /// What a shared loss had taken from claims that are completed now.
-    pub written_off: i64,
-    /// Gain registered as a claim.
-    pub registered: i64,
-    /// Loss paid in cash.
-    pub paid: i64,
-    /// Loss that nobody is left to pay and the insurance fund covered.
-    pub insured: i64,
-    /// Loss that nobody is left to pay and that lowers all claims.
-    pub socialised: i64,
-}
-
-/// Brings the pool up to date: a loss whose time has come lowers all claims, and waiting cash goes to its rounds.
-pub(crate) fn refresh(pool: &mut ClaimsPool, now: i64) -> Result<()> {
-    pool.share_loss(now)?;
-    pool.allocate(now)
-}
-
-/// Collects what the account's claims may have by now, registers its gain or pays its loss, as far as the rules of
-/// [`ClaimsPool`] and its cash allow. Equity does not change.
+/// Refuses another bank in the place of the settlement token's.
 ///
-/// An account that has nothing but cash and owes more than that pays in all of it, claimed or not.
+/// # Errors
+/// [`EstuaryError::NotTheSettlementBank`].
+pub(crate) fn check_settlement_bank(bank: &AccountLoader<'_, Bank>) -> Result<()> {
+    let is_settlement = state::read(bank)?.is_settlement();
+    require!(is_settlement, EstuaryError::NotTheSettlementBank);
+    Ok(())
+}
+
+/// Turns the positions in matured series with a settlement price into carry: what their lots pay, and their cost.
+pub(crate) fn settle_matured(
+    account: &mut MarginAccount,
+    view: &MarketView<'_>,
+    ledger: &mut MarketLedger,
+) -> Result<Vec<ExercisedPosition>> {
+    let (header, table) = (&view.market.header, &view.market.table);
+    let mut matured = Vec::new();
+    for position in positions_in(account, header.index) {
+        if let Some(value) = matured_value(header, table, position)? {
+            matured.push(ExercisedPosition {
+                market: position.market,
+                slot: position.slot,
+                generation: position.generation,
+                lots: position.lots,
+                value: value.0,
+            });
+        }
+    }
+    for gone in &matured {
+        let lots = gone.lots.checked_neg().ok_or(EstuaryError::LotsOverflow)?;
+        let moved =
+            account.apply_trade(gone.market, gone.slot, gone.generation, lots, gone.value)?;
+        ledger.move_lots(gone.slot, moved.before, moved.after)?;
+        ledger.add_exercised(gone.value)?;
+    }
+    Ok(matured)
+}
+
+/// Settles what an account and a market owe each other beside positions: a recognised loss whose time has come lowers all
+/// claims and waiting cash goes to its rounds; the account collects what its claims may have by now; its gain is
+/// registered as a claim, or its loss paid in cash, at most what is claimed and not yet paid. Equity does not change.
+///
+/// The loss of an account that has nothing but cash, and less of it than it owes, is recognised: the market gets its
+/// share of the cash, claimed or not, the insurance fund pays what it can of the rest, and what then is missing will
+/// lower all claims.
+///
+/// # Errors
+/// [`EstuaryError::InsuranceBankMissing`] when a loss has to be recognised and there is no bank,
+/// [`EstuaryError::AmountOverflow`], [`EstuaryError::LedgerInvariant`].
 pub(crate) fn settle_carry(
     account: &mut MarginAccount,
     ledger: &mut MarketLedger,
+    bank: Option<&mut Bank>,
     now: i64,
-    done: &mut Settlement,
+) -> Result<MarketSettlement> {
+    let market = ledger.market_index;
+    let mut done = MarketSettlement {
+        market,
+        ..MarketSettlement::default()
+    };
+    ledger.claims.share_loss(now)?;
+    ledger.claims.allocate(now)?;
+    claim(account, ledger, now, &mut done)?;
+    let loss = account.loss_in(market);
+    if loss > 0 && is_insolvent(account) {
+        recognise_loss(account, ledger, bank, now, &mut done)?;
+    } else if loss > 0 {
+        let cash = account.cash().max(0).unsigned_abs();
+        let payment = loss.min(cash).min(ledger.claims.payable()?);
+        done.paid = pay(account, ledger, payment)?;
+    }
+    ledger.claims.allocate(now)?;
+    done.carry = account.unsettled_in(market).map_or(0, |one| one.carry);
+    Ok(done)
+}
+
+/// Collects on the account's claims and registers its gain.
+fn claim(
+    account: &mut MarginAccount,
+    ledger: &mut MarketLedger,
+    now: i64,
+    done: &mut MarketSettlement,
 ) -> Result<()> {
     let market = ledger.market_index;
     if account.unsettled_in(market).is_none() {
@@ -58,73 +109,70 @@ pub(crate) fn settle_carry(
     let registered = done.registered.checked_neg();
     ledger.add_cost(registered.ok_or(EstuaryError::AmountOverflow)?)?;
     account.drop_unused();
-    let carry = account.unsettled_in(market).map_or(0, |one| one.carry);
-    if carry >= 0 {
-        return Ok(());
-    }
-    let cash = account.cash().max(0).unsigned_abs();
-    let due = if is_insolvent(account) {
-        cash
-    } else {
-        cash.min(ledger.claims.payable()?)
-    };
-    let payment = due.min(carry.unsigned_abs());
-    pay(account, ledger, payment)?;
-    done.paid = i64::try_from(payment).map_err(|_| error!(EstuaryError::AmountOverflow))?;
-    ledger.claims.allocate(now)
+    Ok(())
 }
 
-/// Pays part of a loss into the pool, in cash.
-fn pay(account: &mut MarginAccount, ledger: &mut MarketLedger, payment: u64) -> Result<()> {
-    let amount = i64::try_from(payment).map_err(|_| error!(EstuaryError::AmountOverflow))?;
+/// Pays part of a loss into the pool, in cash, and returns it.
+fn pay(account: &mut MarginAccount, ledger: &mut MarketLedger, payment: u64) -> Result<i64> {
+    let amount = amount(payment)?;
     let less = amount.checked_neg().ok_or(EstuaryError::AmountOverflow)?;
     account.change_balance(SETTLEMENT_BANK, less)?;
     account.add_carry(ledger.market_index, amount)?;
     ledger.add_cost(amount)?;
-    ledger.claims.pay_in(payment)
+    ledger.claims.pay_in(payment)?;
+    Ok(amount)
 }
 
 /// Whether the account has nothing but cash, and less of it than it owes to markets.
-pub(crate) fn is_insolvent(account: &MarginAccount) -> bool {
+fn is_insolvent(account: &MarginAccount) -> bool {
     let has_assets = account.position_count > 0
         || account.tokens().next().is_some()
         || account
             .unsettled
             .iter()
             .any(|one| one.carry > 0 || one.has_claims());
-    let debts = account.unsettled.iter().fold(0u64, |sum, one| {
-        sum.saturating_add(one.carry.min(0).unsigned_abs())
-    });
-    !has_assets && debts > account.cash().max(0).unsigned_abs()
+    !has_assets && account.losses() > account.cash().max(0).unsigned_abs()
 }
 
-/// Recognises the loss of an account that owes a market and has nothing left: the insurance fund pays what it can, the
-/// rest will lower all claims of the market. Nothing happens to an account that still has something.
-///
-/// # Errors
-/// [`EstuaryError::InsuranceBankMissing`] when there is a loss and no bank, [`EstuaryError::AmountOverflow`].
-pub(crate) fn recognise_loss(
+/// See [`settle_carry`].
+fn recognise_loss(
     account: &mut MarginAccount,
     ledger: &mut MarketLedger,
     bank: Option<&mut Bank>,
     now: i64,
-    done: &mut Settlement,
+    done: &mut MarketSettlement,
 ) -> Result<()> {
     let market = ledger.market_index;
-    let carry = account.unsettled_in(market).map_or(0, |one| one.carry);
-    if carry >= 0 || account.cash() > 0 || !is_insolvent(account) {
-        return Ok(());
-    }
     let bank = bank.ok_or(EstuaryError::InsuranceBankMissing)?;
-    let loss = carry.unsigned_abs();
-    let insured = bank.pay_insurance(loss)?;
-    let shared = loss.saturating_sub(insured);
+    let loss = account.loss_in(market);
+    let cash = account.cash().max(0).unsigned_abs();
+    let share = share_down(cash, loss, account.losses());
+    done.paid = pay(account, ledger, share)?;
+    let rest = account.loss_in(market);
+    let insured = bank.pay_insurance(rest)?;
+    let shared = rest.saturating_sub(insured);
     ledger.claims.pay_in(insured)?;
     ledger.claims.add_loss(shared, now)?;
-    let amount = |part: u64| i64::try_from(part).map_err(|_| error!(EstuaryError::AmountOverflow));
-    account.add_carry(market, amount(loss)?)?;
-    ledger.add_cost(amount(loss)?)?;
+    account.add_carry(market, amount(rest)?)?;
+    ledger.add_cost(amount(rest)?)?;
     done.insured = amount(insured)?;
     done.socialised = amount(shared)?;
-    ledger.claims.allocate(now)
+    Ok(())
+}
+
+/// Takes the account out of the count of a market that it has nothing to do with any more.
+pub(crate) fn unmark_left(account: &mut MarginAccount, ledger: &mut MarketLedger) -> Result<()> {
+    let market = ledger.market_index;
+    let mut marked = MarketSet::from_bits(account.marked);
+    if marked.contains(market) && !account.markets()?.contains(market) {
+        marked.remove(market);
+        account.marked = marked.bits();
+        let left = ledger.claims.unresolved.checked_sub(1);
+        ledger.claims.unresolved = left.ok_or(EstuaryError::LedgerInvariant)?;
+    }
+    Ok(())
+}
+
+fn amount(part: u64) -> Result<i64> {
+    i64::try_from(part).map_err(|_| error!(EstuaryError::AmountOverflow))
 }

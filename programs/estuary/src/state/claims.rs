@@ -87,7 +87,7 @@ pub fn window(now: i64) -> Result<u32> {
 
 /// `amount × numerator / denominator`, rounded down; 0 for a zero denominator. The result is at most `amount` where the
 /// fraction is at most one.
-fn share_down(amount: u64, numerator: u64, denominator: u64) -> u64 {
+pub(crate) fn share_down(amount: u64, numerator: u64, denominator: u64) -> u64 {
     let product = u128::from(amount).saturating_mul(u128::from(numerator));
     let share = product.checked_div(u128::from(denominator)).unwrap_or(0);
     u64::try_from(share).unwrap_or(u64::MAX)

@@ -160,6 +160,21 @@ impl MarginAccount {
         self.position_count > 0 || left < 0
     }
 
+    /// What the account owes to a market beside positions, micro-units.
+    #[must_use]
+    pub fn loss_in(&self, market: u16) -> u64 {
+        let carry = self.unsettled_in(market).map_or(0, |one| one.carry);
+        carry.min(0).unsigned_abs()
+    }
+
+    /// What the account owes to all markets beside positions, micro-units.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        let loss = |one: &Unsettled| one.carry.min(0).unsigned_abs();
+        let sum = |sum: u64, one: &Unsettled| sum.saturating_add(loss(one));
+        self.unsettled.iter().fold(0, sum)
+    }
+
     /// What is unsettled in a market beside positions, if anything.
     #[must_use]
     pub fn unsettled_in(&self, market: u16) -> Option<&Unsettled> {

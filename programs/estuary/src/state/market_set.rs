@@ -27,6 +27,12 @@ impl MarketSet {
             .is_some_and(|bit| self.0 & bit != 0)
     }
 
+    /// Takes a market out, if it is there.
+    pub fn remove(&mut self, market: u16) {
+        let bit = 1u64.checked_shl(u32::from(market));
+        self.0 &= !bit.unwrap_or_default();
+    }
+
     /// The markets of either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -76,6 +82,9 @@ mod tests {
         }
         assert!(set.insert(64).is_err());
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 5, 63]);
+        set.remove(1);
+        set.remove(64);
+        assert_eq!(set.len(), 3);
         assert_eq!(set.len(), 3);
         assert!(set.contains(5) && !set.contains(6) && !set.contains(64));
     }

@@ -1,12 +1,12 @@
 //! Settles what has become of one account's profit and loss in one market.
 
 use crate::{
-    bridge::{matured::matured_value, positions_in, settlement::marked_values_down},
+    bridge::{positions_in, settlement::marked_values_down},
     error::EstuaryError,
-    event::{self, ExercisedPosition, Settled},
-    instructions::settlement::{recognise_loss, refresh, settle_carry, Settlement},
+    event::{self, MarketSettlement, Settled},
+    instructions::settlement::{check_settlement_bank, settle_carry, settle_matured, unmark_left},
     market_view::{load_markets, MarketView, Needs},
-    state::{self, Bank, Clearinghouse, MarginAccount, MarketLedger, MarketSet, StateAccount},
+    state::{self, Bank, Clearinghouse, MarginAccount, MarketSet, StateAccount},
 };
 use anchor_lang::prelude::*;
 
@@ -28,11 +28,7 @@ pub struct Settle<'info> {
 impl<'info> Settle<'info> {
     fn validate(&self) -> Result<()> {
         state::read(&self.clearinghouse)?;
-        if let Some(bank) = &self.bank {
-            let is_settlement = state::read(bank)?.is_settlement();
-            require!(is_settlement, EstuaryError::NotTheSettlementBank);
-        }
-        Ok(())
+        self.bank.as_ref().map_or(Ok(()), check_settlement_bank)
     }
 
     /// Settles one account in one market; anyone may. In this order: with `variation`, open futures and perps are settled
@@ -61,84 +57,52 @@ impl<'info> Settle<'info> {
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let view = markets.first().ok_or(EstuaryError::MarketUnknown)?;
         let mut bank = accounts.bank.as_ref().map(state::write).transpose()?;
-        let done = settle(&mut account, view, bank.as_deref_mut(), marked, now)?;
+        let mut event = settle(&mut account, view, bank.as_deref_mut(), marked, now)?;
         account.invariant()?;
         if let Some(bank) = bank {
             bank.invariant()?;
         }
-        let event = Settled {
-            clearinghouse,
-            margin_account: accounts.margin_account.key(),
-            market,
-            variation: done.variation,
-            registered: done.registered,
-            collected: done.collected,
-            written_off: done.written_off,
-            paid: done.paid,
-            insured: done.insured,
-            socialised: done.socialised,
-            cash: account.cash(),
-            carry: account.unsettled_in(market).map_or(0, |one| one.carry),
-            exercised: done.exercised,
-        };
+        event.clearinghouse = clearinghouse;
+        event.margin_account = accounts.margin_account.key();
         event::emit(&accounts.event_authority, &accounts.program, &event)
     }
 }
 
-/// Everything of the settlement; see [`Settle::handle`].
+/// Everything of the settlement; see [`Settle::handle`]. The event lacks the accounts.
 fn settle(
     account: &mut MarginAccount,
     view: &MarketView<'_>,
     bank: Option<&mut Bank>,
     marked: bool,
     now: i64,
-) -> Result<Settlement> {
-    let mut done = Settlement::default();
+) -> Result<Settled> {
     let before = state::read(&view.ledger)?.claims;
+    let mut variation = 0;
     if marked {
-        done.variation = settle_variation(account, view, now)?;
+        variation = settle_variation(account, view, now)?;
         view.record_price()?;
     }
     let mut ledger = state::write(&view.ledger)?;
-    settle_matured(account, view, &mut ledger, &mut done)?;
-    refresh(&mut ledger.claims, now)?;
-    settle_carry(account, &mut ledger, now, &mut done)?;
-    recognise_loss(account, &mut ledger, bank, now, &mut done)?;
-    let moved = done != Settlement::default() || ledger.claims != before;
+    let exercised = settle_matured(account, view, &mut ledger)?;
+    let settlement = settle_carry(account, &mut ledger, bank, now)?;
+    unmark_left(account, &mut ledger)?;
+    let idle = MarketSettlement {
+        market: settlement.market,
+        carry: settlement.carry,
+        ..MarketSettlement::default()
+    };
+    let moved =
+        variation != 0 || !exercised.is_empty() || settlement != idle || ledger.claims != before;
     require!(moved, EstuaryError::NothingToSettle);
     ledger.invariant()?;
-    Ok(done)
-}
-
-/// Turns the positions in matured series with a settlement price into carry: what their lots pay, and their cost.
-fn settle_matured(
-    account: &mut MarginAccount,
-    view: &MarketView<'_>,
-    ledger: &mut MarketLedger,
-    done: &mut Settlement,
-) -> Result<()> {
-    let (header, table) = (&view.market.header, &view.market.table);
-    let mut matured = Vec::new();
-    for position in positions_in(account, header.index) {
-        if let Some(value) = matured_value(header, table, position)? {
-            matured.push((*position, value.0));
-        }
-    }
-    for (position, value) in matured {
-        let lots = position.lots.checked_neg();
-        let lots = lots.ok_or(EstuaryError::LotsOverflow)?;
-        let (market, slot) = (position.market, position.slot);
-        let moved = account.apply_trade(market, slot, position.generation, lots, value)?;
-        ledger.move_lots(slot, moved.before, moved.after)?;
-        ledger.add_exercised(value)?;
-        done.exercised.push(ExercisedPosition {
-            slot,
-            generation: position.generation,
-            lots: position.lots,
-            value,
-        });
-    }
-    Ok(())
+    Ok(Settled {
+        clearinghouse: Pubkey::default(),
+        margin_account: Pubkey::default(),
+        variation,
+        settlement,
+        cash: account.cash(),
+        exercised,
+    })
 }
 
 /// Moves the profit and loss of open futures and perps from their cost to the carry, so that each is worth nothing at

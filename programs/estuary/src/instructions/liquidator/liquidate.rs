@@ -7,8 +7,15 @@ use crate::{
     },
     error::EstuaryError,
     event::{self, Liquidated, MarginTotals, TakenPosition},
+    instructions::{
+        keeper::mark_account::set_marks,
+        settlement::{check_settlement_bank, settle_carry, settle_matured},
+    },
     market_view::{load_markets, MarketView, Needs},
-    state::{self, Clearinghouse, MarginAccount, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
+    state::{
+        self, Bank, Clearinghouse, MarginAccount, MarketSet, StateAccount,
+        MAX_POSITIONS_PER_TRANSACTION, SETTLEMENT_BANK,
+    },
 };
 use anchor_lang::prelude::*;
 use estuary_risk::margin::MarginReport;
@@ -28,11 +35,15 @@ pub struct Liquidate<'info> {
     /// The account below its maintenance margin.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub liquidated_account: AccountLoader<'info, MarginAccount>,
+    /// The settlement token's bank: its insurance fund pays what an account that is left with nothing still owes.
+    #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
+    pub bank: AccountLoader<'info, Bank>,
 }
 
 impl<'info> Liquidate<'info> {
     fn validate(&self, now: i64) -> Result<()> {
         state::read(&self.clearinghouse)?;
+        check_settlement_bank(&self.bank)?;
         let (liquidator, liquidated) =
             (self.liquidator_account.key(), self.liquidated_account.key());
         require_keys_neq!(liquidator, liquidated, EstuaryError::SameMarginAccount);
@@ -61,34 +72,60 @@ impl<'info> Liquidate<'info> {
             count,
             EstuaryError::TooManyPositionsForOneTransaction
         );
-        let written = liquidated.markets()?;
+        let written = liquidated
+            .markets()?
+            .union(MarketSet::from_bits(liquidated.marked));
+        let needs = Needs::of(&[&*liquidated, &*liquidator])?;
         let needs = Needs {
+            markets: needs.markets.union(written),
             written,
-            ..Needs::of(&[&*liquidated, &*liquidator])?
+            ..needs
         };
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
+        let touched = || {
+            let index = |view: &&MarketView<'_>| view.market.header.index;
+            markets
+                .iter()
+                .filter(move |view| written.contains(index(view)))
+        };
+        let mut exercised = Vec::new();
+        for view in touched() {
+            let mut ledger = state::write(&view.ledger)?;
+            exercised.append(&mut settle_matured(&mut liquidated, view, &mut ledger)?);
+            ledger.invariant()?;
+        }
         let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, now)?;
         let cash_before = liquidator.cash();
         let taken = liquidation.taken(&liquidated, &data)?;
-        for taken in &taken {
-            let view = markets
-                .get(usize::from(taken.place))
-                .ok_or(EstuaryError::MarketUnknown)?;
-            hand_over(&mut liquidated, &mut liquidator, view, taken)?;
-        }
-        for view in markets
-            .iter()
-            .filter(|view| written.contains(view.market.header.index))
-        {
-            view.record_price()?;
-        }
+        hand_over(&mut liquidated, &mut liquidator, &markets, &taken)?;
         require_eq!(
             liquidated.cash(),
             liquidation.outcome.cash.0,
             EstuaryError::MarginAccountInvariant
         );
+        for view in touched() {
+            view.record_price()?;
+        }
+        let mut bank = state::write(&accounts.bank)?;
+        let mut settlements = Vec::new();
+        if liquidated.position_count == 0 {
+            for view in touched() {
+                let mut ledger = state::write(&view.ledger)?;
+                let bank = Some(&mut *bank);
+                settlements.push(settle_carry(&mut liquidated, &mut ledger, bank, now)?);
+                ledger.invariant()?;
+            }
+        }
+        let below_zero = liquidation.outcome.after.equity.0 < 0 && !liquidated.owes_nothing();
+        let marks = if below_zero {
+            liquidated.markets()?
+        } else {
+            MarketSet::default()
+        };
+        set_marks(&mut liquidated, &markets, marks)?;
+        bank.invariant()?;
         liquidated.invariant()?;
         liquidator.invariant()?;
         let report = liquidation.assess_liquidator(&liquidator, &data, now)?;
@@ -101,7 +138,10 @@ impl<'info> Liquidate<'info> {
             after: totals(&liquidation.outcome.after),
             liquidator_cash: liquidator.cash(),
             liquidated_cash: liquidated.cash(),
+            marked: liquidated.marked,
+            exercised,
             positions: taken.iter().map(taken_position).collect(),
+            settlements,
         };
         event::emit(&accounts.event_authority, &accounts.program, &event)
     }
@@ -129,34 +169,36 @@ fn taken_position(taken: &Taken) -> TakenPosition {
     }
 }
 
-/// Moves taken lots, premium and cost from the liquidated account to the liquidator and writes the ledger.
+/// Moves taken lots, premium and cost from the liquidated account to the liquidator and writes the ledgers.
 fn hand_over(
     liquidated: &mut MarginAccount,
     liquidator: &mut MarginAccount,
-    view: &MarketView<'_>,
-    taken: &Taken,
+    markets: &[MarketView<'_>],
+    taken: &[Taken],
 ) -> Result<()> {
-    let overflow = || error!(EstuaryError::AmountOverflow).with_values((taken.premium, taken.cost));
+    let overflow = || error!(EstuaryError::AmountOverflow);
     let opposite = |amount: i64| amount.checked_neg().ok_or_else(overflow);
-    let (market, slot, generation) = (taken.market, taken.slot, taken.generation);
-    let mut ledger = state::write(&view.ledger)?;
-    let gives = (
-        &mut *liquidated,
-        opposite(taken.lots)?,
-        taken.cost,
-        taken.premium,
-    );
-    let takes = (
-        &mut *liquidator,
-        taken.lots,
-        opposite(taken.cost)?,
-        opposite(taken.premium)?,
-    );
-    for (account, lots, cost, premium) in [gives, takes] {
-        let moved = account.apply_trade(market, slot, generation, lots, cost)?;
-        account.change_balance(0, premium)?;
-        ledger.move_lots(slot, moved.before, moved.after)?;
-        ledger.add_cost(cost)?;
+    let mut premium = 0i64;
+    for (place, view) in markets.iter().enumerate() {
+        let here = || taken.iter().filter(|one| usize::from(one.place) == place);
+        if here().next().is_none() {
+            continue;
+        }
+        let mut ledger = state::write(&view.ledger)?;
+        for one in here() {
+            let gives = (&mut *liquidated, opposite(one.lots)?, one.cost);
+            let takes = (&mut *liquidator, one.lots, opposite(one.cost)?);
+            for (account, lots, cost) in [gives, takes] {
+                let (slot, generation) = (one.slot, one.generation);
+                let moved = account.apply_trade(one.market, slot, generation, lots, cost)?;
+                ledger.move_lots(slot, moved.before, moved.after)?;
+                ledger.add_cost(cost)?;
+            }
+            premium = premium.checked_add(one.premium).ok_or_else(overflow)?;
+        }
+        ledger.invariant()?;
     }
-    ledger.invariant()
+    // In one sum: on the way the account may pay for a short before it is paid for a long.
+    liquidated.change_balance(SETTLEMENT_BANK, premium)?;
+    liquidator.change_balance(SETTLEMENT_BANK, opposite(premium)?)
 }
