@@ -409,11 +409,10 @@ mod tests {
             liquidator_cash: 1,
             liquidated_cash: 1,
             marked: 1,
-            exercised: vec![exercised; MAX_POSITIONS / 2],
-            positions: vec![taken; MAX_POSITIONS / 2],
+            exercised: vec![exercised; MAX_POSITIONS],
+            positions: vec![taken; MAX_POSITIONS],
             settlements: vec![MarketSettlement::default(); MAX_MARKETS_PER_ACCOUNT as usize],
         };
-        // A position is either exercised or taken.
         check("Liquidated", &liquidated);
         let settled = Settled {
             clearinghouse: KEY,
