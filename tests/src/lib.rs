@@ -37,5 +37,6 @@ pub use anchor_lang::prelude::{ErrorCode, Pubkey};
 pub use anchor_spl::token::spl_token::error::TokenError;
 pub use estuary::EstuaryError;
 pub use estuary_client::event::Event;
+pub use solana_instruction_error::InstructionError;
 pub use solana_keypair::Keypair;
 pub use solana_signer::Signer;

@@ -93,16 +93,19 @@ impl Outcome {
     /// The program that failed first and its error, if the transaction failed.
     ///
     /// # Errors
-    /// With error and logs when it failed otherwise than by an error that a program returned.
-    pub fn refusal(self) -> Result<Option<(Pubkey, u32)>, String> {
+    /// With error and logs when it failed otherwise than by an error that a program or the runtime has for it.
+    pub fn refusal(self) -> Result<Option<(Pubkey, InstructionError)>, String> {
         let Err(failed) = self.0 else {
             return Ok(None);
         };
         let logs = &failed.meta.logs;
         let unnamed = || format!("{}\n{}", failed.err, logs.join("\n"));
-        let TransactionError::InstructionError(_, InstructionError::Custom(code)) = failed.err
-        else {
-            return Err(unnamed());
+        let error = match &failed.err {
+            TransactionError::InstructionError(_, InstructionError::ProgramFailedToComplete) => {
+                return Err(unnamed())
+            }
+            TransactionError::InstructionError(_, error) => error.clone(),
+            _ => return Err(unnamed()),
         };
         let program = logs
             .iter()
@@ -110,13 +113,8 @@ impl Outcome {
             .and_then(|line| line.split(' ').nth(1))
             .and_then(|program| program.parse().ok());
         program
-            .map(|program| Some((program, code)))
+            .map(|program| Some((program, error)))
             .ok_or_else(unnamed)
-    }
-
-    /// Whether the transaction failed, for whatever reason: for refusals of code that is not ours.
-    pub fn is_refused(self) -> bool {
-        self.0.is_err()
     }
 
     /// The error of Estuary's own that refused, if one did. Nothing else may have gone wrong.

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::stage::{Good, Stage};
-use estuary_tests::{ErrorCode, EstuaryError as E, Pubkey, TokenError};
+use estuary_tests::{ErrorCode, EstuaryError as E, InstructionError, Pubkey, TokenError};
 
 /// The kinds of bad input: the columns of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,9 @@ pub const AMOUNTS: &[Input] = &[Input::ZeroAmount, Input::OverflowingAmount];
 /// The columns about series.
 pub const SERIES: &[Input] = &[Input::UnknownSeries, Input::MaturedSeries];
 
+/// A program and its error.
+type Refusal = (Pubkey, InstructionError);
+
 /// What has to become of an instruction.
 #[derive(Clone, Copy, Debug)]
 pub enum Expect {
@@ -99,6 +102,8 @@ pub enum Expect {
     Token(u32),
     /// The system program refuses because the account exists.
     Exists,
+    /// Anchor finds something else than a mint or a token account in the place of one, and logs which place.
+    NotAMint,
 }
 
 impl From<E> for Expect {
@@ -120,22 +125,34 @@ impl From<TokenError> for Expect {
 }
 
 impl Expect {
-    /// Checks who refused and with what.
-    pub fn check(self, found: Result<Option<(Pubkey, u32)>, String>) -> Result<(), String> {
-        let wanted = match self {
+    /// Who refuses and with what.
+    fn refusal(self) -> Option<Refusal> {
+        let custom = |program, code| Some((program, InstructionError::Custom(code)));
+        match self {
             Self::Done => None,
-            Self::Estuary(error) => Some((estuary::ID, u32::from(error))),
-            Self::Anchor(error) => Some((estuary::ID, u32::from(error))),
-            Self::Token(error) => Some((anchor_spl::token::ID, error)),
-            Self::Exists => Some((anchor_lang::system_program::ID, 0)),
-        };
+            Self::Estuary(error) => custom(estuary::ID, u32::from(error)),
+            Self::Anchor(error) => custom(estuary::ID, u32::from(error)),
+            Self::Token(error) => custom(anchor_spl::token::ID, error),
+            Self::Exists => custom(anchor_lang::system_program::ID, 0),
+            Self::NotAMint => Some((estuary::ID, InstructionError::InvalidAccountData)),
+        }
+    }
+
+    /// Checks who refused and with what.
+    pub fn check(self, found: Result<Option<Refusal>, String>) -> Result<(), String> {
         let found = found.map_err(|error| format!("wanted {self:?}, {error}"))?;
-        if found == wanted {
+        if found == self.refusal() {
             return Ok(());
         }
-        let name = found.map(|(program, code)| match E::from_code(code) {
-            Some(error) if program == estuary::ID => format!("{error:?}"),
-            _ => format!("{code} of {program}"),
+        let name = found.map(|(program, error)| {
+            let own = match error {
+                InstructionError::Custom(code) if program == estuary::ID => E::from_code(code),
+                _ => None,
+            };
+            own.map_or_else(
+                || format!("{error:?} of {program}"),
+                |own| format!("{own:?}"),
+            )
         });
         Err(format!("wanted {self:?}, found {name:?}"))
     }

@@ -187,6 +187,12 @@ pub fn bank_tokens(row: Row, outside: &'static str) -> Row {
             let bank = case.stage.token.bank.bank;
             case.replace("bank", bank);
         })
+        .case(WrongMint, Expect::NotAMint, |case| {
+            case.put("mint", "vault")
+        })
+        .case(WrongMint, Expect::NotAMint, |case| {
+            case.put("vault", "mint")
+        })
         .case(WrongMint, E::VaultOfAnotherBank, |case| {
             let vault = case.stage.token.bank.vault;
             case.replace("vault", vault);
