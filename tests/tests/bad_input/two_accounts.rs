@@ -326,7 +326,15 @@ fn liquidate() -> Row {
         Row::new("liquidate", good),
         ["liquidator_account", "liquidated_account"],
     )
-    .none(&[WrongMint], "it uses no token")
+    .owned(&["bank"])
+    .local(&["bank"])
+    .case(WrongMint, E::NotTheSettlementBank, |case| {
+        let bank = case.stage.token.bank.bank;
+        case.replace("bank", bank);
+    })
+    .case(DuplicateAccounts, A::AccountDiscriminatorMismatch, |case| {
+        case.put("bank", "liquidated_account")
+    })
     .signers(&["liquidator"])
     .case(MissingSigner, E::NotTheOwner, |case| {
         case.signed_by_stranger("liquidator")
