@@ -117,6 +117,11 @@ impl Outcome {
             .ok_or_else(unnamed)
     }
 
+    /// Whether the transaction failed, for whatever reason: for refusals of code that is not ours.
+    pub fn is_refused(self) -> bool {
+        self.0.is_err()
+    }
+
     /// The error of Estuary's own that refused, if one did. Nothing else may have gone wrong.
     #[track_caller]
     pub fn estuary_error(self) -> Option<u32> {
