@@ -258,6 +258,22 @@ pub fn liquidate(
         .liquidate(&liquidator, &liquidated, &priced(markets), &written)
 }
 
+/// Buys base units of a token from an account below its maintenance margin; `markets` as for [`liquidate`].
+pub fn liquidate_token(
+    house: &House,
+    liquidator: &Trader,
+    liquidated: &Trader,
+    (token, amount): (&Token, u64),
+    markets: &[&Underlying],
+) -> Instruction {
+    let written: Vec<_> = markets.iter().map(|market| market.market).collect();
+    let (liquidator, liquidated) = (liquidator.party(), liquidated.party());
+    let token = (token.index, amount);
+    house
+        .addresses
+        .liquidate_token(&liquidator, &liquidated, token, &priced(markets), &written)
+}
+
 /// Settles an account in one market; `with_bank` gives the settlement token's bank along.
 pub fn settle(
     house: &House,

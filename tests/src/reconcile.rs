@@ -22,6 +22,7 @@ const COMPARED: &[&[u8]] = &[
     sent::TransferPositions::DISCRIMINATOR,
     sent::BlockTrade::DISCRIMINATOR,
     sent::Liquidate::DISCRIMINATOR,
+    sent::LiquidateToken::DISCRIMINATOR,
     sent::Settle::DISCRIMINATOR,
     sent::MarkAccount::DISCRIMINATOR,
     sent::FundInsurance::DISCRIMINATOR,
@@ -114,6 +115,12 @@ impl Changes {
                 for settlement in &event.settlements {
                     self.settle(event.liquidated, settlement);
                 }
+            }
+            Event::TokenLiquidated(event) => {
+                self.pay(event.liquidated, event.bank, -i128::from(event.amount));
+                self.pay(event.liquidator, event.bank, event.amount.into());
+                self.pay(event.liquidated, 0, event.payment.into());
+                self.pay(event.liquidator, 0, -i128::from(event.payment));
             }
             Event::Settled(event) => {
                 self.exercise(event.margin_account, &event.exercised);

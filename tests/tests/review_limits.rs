@@ -2,9 +2,9 @@
 
 use estuary::instructions::{CreateMarketArgs, SeriesArgs};
 use estuary::report::ReportPage;
-use estuary::state::SeriesKind;
+use estuary::state::{SeriesKind, MAX_BANKS};
 use estuary_tests::setup::{btc_args, flat_slice, mantissa, DAY, USD, VOL_PPB};
-use estuary_tests::{ix, Holding, House, Trader, Underlying, World};
+use estuary_tests::{ix, token, EstuaryError, Holding, House, Token, Trader, Underlying, World};
 
 const PRICE: f64 = 1_000.0;
 const EXPIRIES: u8 = 16;
@@ -95,6 +95,18 @@ fn place_is_odd(market: &Underlying) -> bool {
     market.index % 2 == 1
 }
 
+/// A little of every token there can be, over all markets.
+fn tokens(world: &mut World, house: &House, markets: &[Underlying], trader: &Trader) -> Vec<Token> {
+    (1..MAX_BANKS)
+        .map(|number| {
+            let mint = world.place(token::mint(9));
+            let token = house.add_token(world, &markets[number % markets.len()], mint);
+            world.deposit_token(house, trader, &token, 10_000_000 + number as u64);
+            token
+        })
+        .collect()
+}
+
 /// Liquidates the weak account in one transaction with `heap` bytes.
 fn liquidated(markets: u8, weak_each: u16, others_each: u16, heap: u32) {
     let (world, _, probed, [weak, _]) = stage(markets, weak_each, others_each, 10_000 * USD);
@@ -128,6 +140,30 @@ fn the_fullest_accounts_are_liquidated_in_one_transaction() {
     for (markets, weak_each, others_each) in [(8, 8, 0), (8, 8, 2), (4, 16, 4), (2, 32, 8)] {
         liquidated(markets, weak_each, others_each, MAX_HEAP);
     }
+}
+
+#[test]
+fn the_fullest_account_with_every_token_is_liquidated_in_one_transaction() {
+    // It is worth about 9,000 USD of its maintenance margin of 11,000.
+    let (mut world, house, markets, [weak, liquidator]) = stage(8, 8, 2, 10_000 * USD);
+    let tokens = tokens(&mut world, &house, &markets, &weak);
+    let all: Vec<_> = markets.iter().collect();
+    let report = world.report(&weak, &all);
+    let lost = report.equity.0 - report.maintenance_margin.0 / 10 * 9;
+    world.adjust_cash(&weak, -lost);
+    world.adjust_cash(&liquidator, lost);
+    assert!(world.report(&weak, &all).is_liquidatable());
+    world.use_heap(MAX_HEAP);
+    // The tokens hedge the calls: all is evaluated, and the sale refused.
+    let sale = ix::liquidate_token(&house, &liquidator, &weak, (&tokens[14], 1_000_000), &all);
+    world
+        .send(sale, &[&liquidator.owner])
+        .refused(EstuaryError::TokenSaleDoesNotHelp);
+    let step = ix::liquidate(&house, &liquidator, &weak, &all);
+    let done = world.send(step, &[&liquidator.owner]).ok();
+    let used = done.compute_units_consumed;
+    assert!(used < 1_250_000, "{used}");
+    println!("{used} compute units");
 }
 
 #[test]

@@ -458,6 +458,30 @@ impl House {
         instruction
     }
 
+    /// Buys `amount` base units of the token of bank number `bank` from an account below its maintenance margin; the
+    /// liquidator's owner signs. Markets as for [`House::liquidate`].
+    pub fn liquidate_token(
+        &self,
+        liquidator: &Party,
+        liquidated: &Party,
+        (bank, amount): (u16, u64),
+        markets: &[PricedMarket],
+        liquidated_markets: &[Pubkey],
+    ) -> Instruction {
+        let accounts = accounts::LiquidateToken {
+            liquidator: liquidator.owner,
+            clearinghouse: self.clearinghouse,
+            liquidator_account: self.margin_account(&liquidator.owner, liquidator.sub_id),
+            liquidated_account: self.margin_account(&liquidated.owner, liquidated.sub_id),
+            event_authority: event_authority(),
+            program: estuary::ID,
+        };
+        let mut instruction = build(accounts, instruction::LiquidateToken { bank, amount });
+        let remaining = mixed_accounts(markets, liquidated_markets);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
+
     /// Settles an account in the market with an index; anyone may send it. `with_bank` gives the settlement token's bank
     /// along, which only an account left with a debt and nothing else needs.
     pub fn settle(

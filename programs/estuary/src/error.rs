@@ -522,6 +522,14 @@ pub enum EstuaryError {
     /// More series are given than one instruction lists.
     #[msg("series: more than 64 are given at once")]
     TooManySeriesGiven,
+
+    // Liquidation of tokens
+    /// Taking the tokens does not raise the account's health.
+    #[msg("liquidation: taking the tokens does not raise the account's health")]
+    TokenSaleDoesNotHelp,
+    /// Fewer tokens bring the account to its target.
+    #[msg("liquidation: fewer of the tokens bring the account to its target")]
+    TokenSaleTooLarge,
 }
 
 impl EstuaryError {

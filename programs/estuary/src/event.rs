@@ -213,6 +213,36 @@ pub struct Liquidated {
     pub settlements: Vec<MarketSettlement>,
 }
 
+/// Tokens of an account below its maintenance margin were taken.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenLiquidated {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// The margin account that took the tokens.
+    pub liquidator: Pubkey,
+    /// The margin account that gave them.
+    pub liquidated: Pubkey,
+    /// The liquidated account's margin before.
+    pub before: MarginTotals,
+    /// The liquidated account's margin after.
+    pub after: MarginTotals,
+    /// Index of the token's bank.
+    pub bank: u16,
+    /// Base units taken.
+    pub amount: u64,
+    /// The price of the token.
+    pub price: PriceUsed,
+    /// Cash that the liquidator paid.
+    pub payment: i64,
+    /// By how much that is below the tokens' value: the liquidator's gain.
+    pub discount: i64,
+    /// Cash of the liquidator afterwards.
+    pub liquidator_cash: i64,
+    /// Cash of the liquidated account afterwards.
+    pub liquidated_cash: i64,
+}
+
 /// What an account has and needs.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarginTotals {

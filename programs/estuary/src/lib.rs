@@ -197,6 +197,15 @@ pub mod estuary {
         Liquidate::handle(ctx)
     }
 
+    /// Takes tokens of an account below its maintenance margin; see [`LiquidateToken::handle`].
+    pub fn liquidate_token<'info>(
+        ctx: Context<'info, LiquidateToken<'info>>,
+        bank: u16,
+        amount: u64,
+    ) -> Result<()> {
+        LiquidateToken::handle(ctx, bank, amount)
+    }
+
     /// Settles one account in one market; see [`Settle::handle`].
     pub fn settle<'info>(
         ctx: Context<'info, Settle<'info>>,

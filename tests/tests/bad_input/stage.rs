@@ -58,7 +58,7 @@ pub struct Stage {
     pub newcomer: Trader,
     /// A mint that no bank is of.
     pub other_mint: Pubkey,
-    /// Collateral with the second market's price, of which the taker has [`TOKENS`].
+    /// Collateral with the second market's price, of which the taker and the weak account have [`TOKENS`].
     pub token: Token,
     /// A mint of Token-2022 that no bank is of, with an extension that is refused.
     pub extended_mint: Pubkey,
@@ -132,6 +132,7 @@ impl Stage {
         let mint = world.place(token::mint(9));
         let token = house.add_token(&mut world, &markets[1], mint);
         world.deposit_token(&house, &taker, &token, TOKENS);
+        world.deposit_token(&house, &weak, &token, TOKENS);
         let extended_mint = world.make_mint(6, &[ExtensionType::TransferFeeConfig]);
         let mut stage = Self {
             last_publish_time: world.now(),

@@ -19,6 +19,7 @@ pub fn rows() -> Vec<Row> {
         transfer_positions(),
         block_trade(),
         liquidate(),
+        liquidate_token(),
     ]
 }
 
@@ -316,50 +317,77 @@ fn block_trade() -> Row {
     })
 }
 
+fn liquidate_token() -> Row {
+    fn args(bank: u16, amount: u64) -> impl Fn(&mut Case<'_>) {
+        move |case| case.args(instruction::LiquidateToken { bank, amount })
+    }
+    let good = |stage: &mut Stage| {
+        let (liquidator, weak) = (&stage.liquidator, &stage.weak);
+        let token = (&stage.token, TOKENS);
+        let liquidate = ix::liquidate_token(&stage.house, liquidator, weak, token, &stage.all());
+        Good::signed(liquidate, &[liquidator])
+    };
+    let row = Row::new("liquidate_token", good)
+        .case(ZeroAmount, E::AmountZero, args(1, 0))
+        .case(WrongMint, E::NothingToLiquidate, args(0, TOKENS))
+        .case(WrongMint, E::NothingToLiquidate, args(2, TOKENS))
+        .case(OverflowingAmount, E::AmountOverflow, args(1, u64::MAX))
+        .case(OverflowingAmount, E::BalanceNegative, args(1, TOKENS + 1))
+        .case(
+            OverflowingAmount,
+            E::NothingToLiquidate,
+            args(u16::MAX, TOKENS),
+        );
+    liquidation(row)
+}
+
 fn liquidate() -> Row {
     let good = |stage: &mut Stage| {
         let (liquidator, weak) = (&stage.liquidator, &stage.weak);
         let liquidate = ix::liquidate(&stage.house, liquidator, weak, &stage.all());
         Good::signed(liquidate, &[liquidator])
     };
-    pair(
-        Row::new("liquidate", good),
-        ["liquidator_account", "liquidated_account"],
-    )
-    .owned(&["bank"])
-    .local(&["bank"])
-    .case(WrongMint, E::NotTheSettlementBank, |case| {
-        let bank = case.stage.token.bank.bank;
-        case.replace("bank", bank);
-    })
-    .case(DuplicateAccounts, A::AccountDiscriminatorMismatch, |case| {
-        case.put("bank", "liquidated_account")
-    })
-    .signers(&["liquidator"])
-    .case(MissingSigner, E::NotTheOwner, |case| {
-        case.signed_by_stranger("liquidator")
-    })
-    .case(WrongAddress, E::NotTheOwner, |case| {
-        let other = case.stage.maker.account;
-        case.replace("liquidator_account", other);
-    })
-    .case(WrongAddress, E::NotLiquidatable, |case| {
-        let other = case.stage.taker.account;
-        case.replace("liquidated_account", other);
-    })
-    .case(ReorderedAccounts, E::NotTheOwner, |case| {
-        case.swap("liquidator_account", "liquidated_account");
-    })
-    .none(
-        &[ZeroAmount, OverflowingAmount],
-        "it takes no amount: the program finds the size",
-    )
-    .case(UnknownSeries, E::SlotUnknown, |case| {
-        case.forge("liquidated_account", unlisted_position)
-    })
-    .matured()
-    .case(WrongOwner, E::LedgerNotWritable, |case| {
-        case.read_only("ledger0")
-    })
-    .harmless(PausedMarket, |case| case.pause())
+    let row = Row::new("liquidate", good)
+        .owned(&["bank"])
+        .local(&["bank"])
+        .case(WrongMint, E::NotTheSettlementBank, |case| {
+            let bank = case.stage.token.bank.bank;
+            case.replace("bank", bank);
+        })
+        .case(DuplicateAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.put("bank", "liquidated_account")
+        })
+        .none(
+            &[ZeroAmount, OverflowingAmount],
+            "it takes no amount: the program finds the size",
+        );
+    liquidation(row)
+}
+
+/// What both liquidations have in common.
+fn liquidation(row: Row) -> Row {
+    pair(row, ["liquidator_account", "liquidated_account"])
+        .signers(&["liquidator"])
+        .case(MissingSigner, E::NotTheOwner, |case| {
+            case.signed_by_stranger("liquidator")
+        })
+        .case(WrongAddress, E::NotTheOwner, |case| {
+            let other = case.stage.maker.account;
+            case.replace("liquidator_account", other);
+        })
+        .case(WrongAddress, E::NotLiquidatable, |case| {
+            let other = case.stage.taker.account;
+            case.replace("liquidated_account", other);
+        })
+        .case(ReorderedAccounts, E::NotTheOwner, |case| {
+            case.swap("liquidator_account", "liquidated_account");
+        })
+        .case(UnknownSeries, E::SlotUnknown, |case| {
+            case.forge("liquidated_account", unlisted_position)
+        })
+        .matured()
+        .case(WrongOwner, E::LedgerNotWritable, |case| {
+            case.read_only("ledger0")
+        })
+        .harmless(PausedMarket, |case| case.pause())
 }

@@ -22,6 +22,7 @@ const BALANCES: &[&str] = &[
     "transfer_balance",
     "block_trade",
     "liquidate",
+    "liquidate_token",
     "settle",
 ];
 
@@ -177,6 +178,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "record_settlement_price",
                     "mark_account",
                     "settle",
+                    "liquidate_token",
                 ],
                 &["last_publish_time"],
             ),
@@ -205,7 +207,12 @@ const WRITERS: &[(&str, Writers)] = &[
         &[
             (&["open_account"], &["bank"]),
             (
-                &["open_account", "deposit", "transfer_balance"],
+                &[
+                    "open_account",
+                    "deposit",
+                    "transfer_balance",
+                    "liquidate_token",
+                ],
                 &["market", "decimals"],
             ),
             (BALANCES, &["amount"]),

@@ -148,7 +148,7 @@ impl<'info> Liquidate<'info> {
 }
 
 /// A report as the event tells it.
-fn totals(report: &MarginReport) -> MarginTotals {
+pub(super) fn totals(report: &MarginReport) -> MarginTotals {
     MarginTotals {
         equity: report.equity.0,
         initial_margin: report.initial_margin.0,
