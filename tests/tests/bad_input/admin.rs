@@ -77,6 +77,9 @@ fn add_bank() -> Row {
         .case(WrongOwner, A::InvalidProgramId, |case| {
             case.elsewhere("token_program")
         })
+        .case(WrongOwner, A::InvalidProgramId, |case| {
+            case.elsewhere("system_program")
+        })
         .case(WrongOwner, E::TokenProgramOfAnotherBank, |case| {
             case.replace("token_program", anchor_spl::token_2022::ID);
         })
@@ -183,6 +186,9 @@ fn create_market() -> Row {
             case.signed_by_stranger("authority")
         })
         .owned(&["clearinghouse"])
+        .case(WrongOwner, A::InvalidProgramId, |case| {
+            case.elsewhere("system_program")
+        })
         .case(ForeignClearinghouse, A::ConstraintSeeds, |case| {
             case.foreign("clearinghouse")
         })

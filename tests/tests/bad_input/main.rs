@@ -18,26 +18,36 @@ mod two_accounts;
 
 use case::Case;
 use row::{Cell, Expect, Input, Row, INPUTS};
+use serde_json::Value;
 use stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Accounts of one market: the most that belong together.
+const MARKET_ACCOUNTS: usize = 3;
 
 /// An instruction's accounts by name.
 type Names = BTreeMap<String, Vec<String>>;
 
-/// The instructions of the IDL.
-fn instructions() -> Names {
+/// The instructions as the IDL has them.
+fn idl() -> Vec<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../app/idl/estuary.json");
     let text = std::fs::read_to_string(path).expect("the IDL");
-    let idl: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let name = |value: &serde_json::Value| value["name"].as_str().expect("a name").to_owned();
-    let list = |value: &serde_json::Value| value.as_array().expect("a list").clone();
+    let idl: Value = serde_json::from_str(&text).expect("JSON");
     list(&idl["instructions"])
-        .iter()
-        .map(|one| {
-            let accounts = list(&one["accounts"]);
-            (name(one), accounts.iter().map(name).collect())
-        })
-        .collect()
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().expect("a list").clone()
+}
+
+fn name(value: &Value) -> String {
+    value["name"].as_str().expect("a name").to_owned()
+}
+
+/// The instructions of the IDL.
+fn instructions() -> Names {
+    let names = |one: &Value| list(&one["accounts"]).iter().map(name).collect();
+    idl().iter().map(|one| (name(one), names(one))).collect()
 }
 
 fn table() -> Vec<Row> {
@@ -76,6 +86,89 @@ fn the_table_is_complete() {
             assert!(none == 0 || count == 1, "{name}: {input:?} contradicts");
         }
     }
+}
+
+/// The inputs that exist for an instruction by what the IDL says of it.
+fn evident(instruction: &Value) -> Vec<Input> {
+    let (accounts, args) = (list(&instruction["accounts"]), list(&instruction["args"]));
+    let has = |what: &str| accounts.iter().any(|account| name(account) == what);
+    let mut inputs = vec![
+        Input::WrongOwner,
+        Input::WrongAddress,
+        Input::DuplicateAccounts,
+        Input::MissingAccounts,
+        Input::ExtraAccounts,
+        Input::ReorderedAccounts,
+    ];
+    // The one that creates a clearinghouse names no other.
+    if name(instruction) != "create_clearinghouse" {
+        inputs.push(Input::ForeignClearinghouse);
+    }
+    if accounts.iter().any(|account| account["signer"] == true) {
+        inputs.push(Input::MissingSigner);
+    }
+    if has("mint") || has("bank") {
+        inputs.push(Input::WrongMint);
+    }
+    if has("price") {
+        inputs.extend(row::PRICES);
+    }
+    if has("market") && !has("system_program") {
+        inputs.push(Input::PausedMarket);
+    }
+    if args.iter().any(|arg| name(arg) == "amount") {
+        inputs.extend(row::AMOUNTS);
+    }
+    inputs
+}
+
+#[test]
+fn no_reason_denies_what_the_idl_shows() {
+    let rows = table();
+    for instruction in idl() {
+        let this = name(&instruction);
+        let row = rows.iter().find(|row| row.name == this).expect("a row");
+        for input in evident(&instruction) {
+            let nothing =
+                |(of, cell): &(Input, Cell)| *of == input && matches!(cell, Cell::Nothing(_));
+            assert!(!row.cells.iter().any(nothing), "{this}: {input:?} exists");
+        }
+    }
+}
+
+#[test]
+fn every_account_is_wrong_in_some_refused_cell() {
+    let (stage, names) = (Stage::new(), instructions());
+    let mut never = Vec::new();
+    for row in table() {
+        let good = (row.good)(&mut stage.fork()).instruction.accounts;
+        let mut wrong = vec![false; good.len()];
+        for (_, cell) in &row.cells {
+            let Cell::Sent(expect, change) = cell else {
+                continue;
+            };
+            if matches!(expect, Expect::Done) {
+                continue;
+            }
+            let mut stage = stage.fork();
+            let instruction = (row.good)(&mut stage);
+            let mut case = Case::new(&mut stage, instruction, &names[row.name]);
+            change(&mut case);
+            let given = &case.instruction.accounts;
+            let differs = |index: &usize| given.get(*index) != Some(&good[*index]);
+            let differ: Vec<_> = (0..good.len()).filter(differs).collect();
+            // Otherwise it is another instruction altogether.
+            if given.len() == good.len() && differ.len() <= MARKET_ACCOUNTS {
+                differ.iter().for_each(|index| wrong[*index] = true);
+            }
+        }
+        let right = wrong.iter().enumerate().filter(|(_, wrong)| !**wrong);
+        for (index, _) in right {
+            let account = names[row.name].get(index);
+            never.push(format!("{}: {account:?} at {index}", row.name));
+        }
+    }
+    assert!(never.is_empty(), "never wrong:\n{}", never.join("\n"));
 }
 
 /// Runs one row and returns what was wrong with its cells.
