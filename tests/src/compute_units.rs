@@ -6,8 +6,10 @@
 //! consumption of a transaction that holds the one instruction.
 
 use crate::bench_book::{self, Row};
+use crate::full_books::{each, spreads, wide_market};
 use crate::setup::{self, mantissa, BTC_PRICE, DAY, SOL_PRICE};
-use crate::{elf, ix, House, Trader, Underlying, World};
+use crate::trade::PERP;
+use crate::{elf, ix, House, Pit, Trader, Underlying, World};
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Discriminator;
@@ -45,6 +47,8 @@ const DEPOSIT: u64 = 100_000_000 * setup::USD;
 /// Compute units a transaction may take here: more than on chain, so that a figure above the limit is still a figure.
 const COMPUTE_UNITS: u64 = 20_000_000;
 
+/// Heap of a transaction that asks for all it can.
+const HEAP: u32 = 256 * 1024;
 /// Spot prices, in the order of [`bench_book::MARKETS`].
 const PRICES: [f64; 2] = [BTC_PRICE, SOL_PRICE];
 
@@ -72,6 +76,8 @@ pub fn measure() -> Figures {
     let mut wide = Bench::new(WIDE, WIDE_POSITIONS);
     wide.measure_wide(&mut figures);
     figures.insert("range_bound_per_market", range_bound());
+    measure_settlement(&mut figures);
+    measure_largest(&mut figures);
     figures
 }
 
@@ -333,6 +339,56 @@ impl Bench {
             figures.insert(name, self.cost(liquidate));
         }
     }
+}
+
+/// A winner's variation becomes a claim, a loser's is paid in.
+fn measure_settlement(figures: &mut Figures) {
+    let rich = DEPOSIT;
+    let mut pit = Pit::new(rich, rich);
+    let leg = pit.sol_leg(PERP, 1_000);
+    pit.trade(&[leg]).ok();
+    let sol = pit.sol().clone();
+    pit.world.pass(1);
+    pit.world.set_price(&sol, SOL_PRICE * 1.1);
+    for (name, trader) in [("settle_gain", &pit.taker), ("settle_loss", &pit.maker)] {
+        let settled = pit.world.settle(&pit.house, trader, &sol, true);
+        figures.insert(name, settled.ok().compute_units_consumed);
+    }
+}
+
+/// The most that one transaction can be asked to do, and the heap it takes.
+fn measure_largest(figures: &mut Figures) {
+    let (mut world, house, markets, [weak, liquidator]) = spreads(1_000, setup::USD);
+    world.use_compute_units(COMPUTE_UNITS);
+    world.use_heap(HEAP);
+    let all: Vec<_> = markets.iter().collect();
+    let liquidate = ix::liquidate(&house, &liquidator, &weak, &all);
+    let heap = world.heap_needed(liquidate.clone(), &[&liquidator.owner]);
+    figures.insert("liquidate_full_account_heap_bytes", heap.into());
+    let used = world.send(liquidate, &[&liquidator.owner]).ok();
+    figures.insert("liquidate_full_account", used.compute_units_consumed);
+
+    let (mut world, house) = World::with_house();
+    world.use_compute_units(COMPUTE_UNITS);
+    world.use_heap(HEAP);
+    let markets = [1, 2].map(|number| wide_market(&mut world, &house, number));
+    let [taker, maker, rest, other] = [0; 4].map(|_| house.trader(&mut world, DEPOSIT));
+    for market in &markets {
+        world.hold(&taker, &rest, market, &each(0..32, 1));
+        world.hold(&maker, &other, market, &each(32..40, 1));
+    }
+    let legs: Vec<_> = markets
+        .iter()
+        .flat_map(|market| (28..36).map(move |slot| (market, slot)))
+        .map(|(market, slot)| world.leg_at_mark(market, slot, if slot < 32 { -1 } else { 1 }))
+        .collect();
+    let all: Vec<_> = markets.iter().collect();
+    let trade = ix::block_trade(&house, &taker, &maker, &legs, &all);
+    let signers = [&taker.owner, &maker.owner];
+    let heap = world.heap_needed(trade.clone(), &signers);
+    figures.insert("block_trade_full_vs_16_heap_bytes", heap.into());
+    let used = world.send(trade, &signers).ok();
+    figures.insert("block_trade_full_vs_16", used.compute_units_consumed);
 }
 
 fn party(trader: &Trader) -> Party {

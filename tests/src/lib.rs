@@ -9,6 +9,7 @@ pub mod books;
 pub mod compute_units;
 pub mod elf;
 pub mod expiry;
+pub mod full_books;
 pub mod ix;
 pub mod life;
 pub mod mint;

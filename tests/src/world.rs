@@ -19,6 +19,8 @@ use std::collections::{HashMap, HashSet};
 pub const START: i64 = 1_760_000_000;
 /// Most heap a transaction can ask for, bytes.
 const MAX_HEAP: u32 = 256 * 1024;
+/// Heap of a transaction that asks for none.
+const USUAL_HEAP: u32 = 32 * 1024;
 /// Most compute units a transaction can ask for.
 const COMPUTE_UNITS: u64 = 1_400_000;
 
@@ -129,7 +131,8 @@ impl World {
         *view.expect("a view")
     }
 
-    /// The high-water mark of the heap: the fewest bytes, to 64, with which a transaction that has to succeed does.
+    /// The high-water mark of the heap: the fewest bytes, to 64 and not below the usual
+    /// 32 kB, with which a transaction that has to succeed does.
     /// Nothing it writes is kept, and the heap is back to what it was.
     ///
     /// # Panics
@@ -143,7 +146,8 @@ impl World {
             .collect();
         let transaction = packet::sign(message, &keys);
         let usual = self.svm.get_compute_budget().expect("a budget").heap_size;
-        let (mut too_few, mut enough) = (0, MAX_HEAP / STEP);
+        // No transaction has less than its usual heap.
+        let (mut too_few, mut enough) = (USUAL_HEAP / STEP - 1, MAX_HEAP / STEP);
         while enough - too_few > 1 {
             let half = u32::midpoint(too_few, enough);
             self.use_heap(half * STEP);
@@ -160,7 +164,7 @@ impl World {
     }
 
     /// The legacy message, or one with a lookup table made for it where that would not fit.
-    fn message(&mut self, instructions: &[Instruction]) -> VersionedMessage {
+    pub fn message(&mut self, instructions: &[Instruction]) -> VersionedMessage {
         let (payer, blockhash) = (self.payer.pubkey(), self.svm.latest_blockhash());
         let legacy = packet::legacy(instructions, &payer, &blockhash);
         if packet::size(&legacy) <= PACKET {

@@ -2,9 +2,11 @@
 
 use estuary::instructions::{CreateMarketArgs, TradeLeg};
 use estuary::state::{MAX_LEGS, MAX_MARKETS_PER_ACCOUNT, MAX_POSITIONS};
+use estuary_tests::packet::{self, PACKET};
 use estuary_tests::setup::{btc_args, BTC_PRICE, USD};
 use estuary_tests::trade::PERP;
-use estuary_tests::{EstuaryError as E, Holding, House, Random, Trader, Underlying, World};
+use estuary_tests::{ix, EstuaryError as E, Holding, House, Random, Trader, Underlying, World};
+use solana_message::VersionedMessage;
 
 const RICH: u64 = 1_000_000_000 * USD;
 /// What the largest accounts may take of a transaction, compute units.
@@ -118,6 +120,33 @@ fn the_largest_block_trade_fits_one_transaction() {
         done.compute_units_consumed
     );
     assert!(done.compute_units_consumed < MOST_COMPUTE_UNITS);
+}
+
+#[test]
+fn the_largest_block_trade_fits_a_packet_with_a_lookup_table() {
+    let mut stage = Stage::new();
+    let [taker, maker] = [stage.trader(), stage.trader()];
+    // Sixteen legs in eight markets, two owners and somebody else who pays, and what a client asks of the runtime.
+    let legs: Vec<_> = stage.markets[..MARKETS]
+        .iter()
+        .flat_map(|market| [(market, 0), (market, 1)])
+        .map(|(market, slot)| stage.world.leg_at_mark(market, slot, 3))
+        .collect();
+    assert_eq!(legs.len(), MAX_LEGS);
+    let all: Vec<_> = stage.markets[..MARKETS].iter().collect();
+    let instructions = [
+        estuary_client::instruction::request_heap_frame(),
+        estuary_client::instruction::request_compute_units(1_400_000),
+        ix::block_trade(&stage.house, &taker, &maker, &legs, &all),
+    ];
+    let message = stage.world.message(&instructions);
+    assert!(matches!(message, VersionedMessage::V0(_)));
+    assert_eq!(message.header().num_required_signatures, 3);
+    let size = packet::size(&message);
+    println!("{size} bytes");
+    assert!(size <= PACKET, "{size} bytes");
+    let signers = [&taker.owner, &maker.owner];
+    stage.world.send_all(&instructions, &signers).ok();
 }
 
 #[test]

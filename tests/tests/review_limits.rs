@@ -1,99 +1,15 @@
 //! The fullest books that can exist: every instruction that has to work on them does, in one transaction.
 
-use estuary::instructions::{CreateMarketArgs, SeriesArgs};
 use estuary::report::ReportPage;
-use estuary::state::{SeriesKind, MAX_BANKS};
-use estuary_tests::setup::{btc_args, flat_slice, mantissa, DAY, USD, VOL_PPB};
-use estuary_tests::{ix, token, EstuaryError, Holding, House, Token, Trader, Underlying, World};
+use estuary::state::MAX_BANKS;
+use estuary_tests::full_books::{each, spreads, stage, wide_market};
+use estuary_tests::setup::USD;
+use estuary_tests::{ix, token, EstuaryError, House, Token, Trader, Underlying, World};
 
-const PRICE: f64 = 1_000.0;
-const EXPIRIES: u8 = 16;
 /// Heap of a transaction that does not ask for more.
 const USUAL_HEAP: u32 = 32 * 1024;
 /// Heap of a transaction that asks for all it can.
 const MAX_HEAP: u32 = 256 * 1024;
-
-/// A market with sixteen expiries of five strikes each, slot = 5 × expiry + strike.
-fn wide_market(world: &mut World, house: &House, number: u8) -> Underlying {
-    let mut args: CreateMarketArgs = btc_args();
-    args.feed_id[0] = number;
-    let market = house.create_market(world, &args, PRICE);
-    let start = world.now();
-    let slices: Vec<_> = (0..i64::from(EXPIRIES))
-        .map(|expiry| flat_slice(start + (5 + 7 * expiry) * DAY, VOL_PPB))
-        .collect();
-    let series: Vec<SeriesArgs> = (0..EXPIRIES)
-        .flat_map(|expiry| {
-            (0..5u64).map(move |strike| SeriesArgs {
-                kind: if strike % 2 == 0 {
-                    SeriesKind::Call
-                } else {
-                    SeriesKind::Put
-                },
-                expiry,
-                strike: mantissa(PRICE) / 100 * (90 + 5 * strike),
-            })
-        })
-        .collect();
-    let extend = ix::extend_market(house, &market.market, 80);
-    world.send(extend, &[&house.authority]).ok();
-    for slices in slices.chunks(8) {
-        let post = ix::post_surface(house, &market.market, slices);
-        world.send(post, &[&house.authority]).ok();
-    }
-    for series in series.chunks(40) {
-        let list = ix::list_series(house, &market.market, series);
-        world.send(list, &[&house.authority]).ok();
-    }
-    market
-}
-
-fn short(slots: impl Iterator<Item = u16>, lots: i64) -> Vec<Holding> {
-    slots
-        .map(|slot| Holding {
-            slot,
-            lots,
-            cost: 0,
-        })
-        .collect()
-}
-
-/// One short position per market and expiry in `slots` of each market for the weak, others for the liquidator.
-fn stage(
-    markets: u8,
-    weak_each: u16,
-    others_each: u16,
-    deposit: u64,
-) -> (World, House, Vec<Underlying>, [Trader; 2]) {
-    let (mut world, house) = World::with_house();
-    let markets: Vec<_> = (1..=markets)
-        .map(|number| wide_market(&mut world, &house, number))
-        .collect();
-    let counterparty: Vec<_> = markets
-        .iter()
-        .map(|_| house.trader(&mut world, USD))
-        .collect();
-    let weak = house.trader(&mut world, deposit);
-    let liquidator = house.trader(&mut world, 100_000_000 * USD);
-    let spread = |place: u16, strike: u16| 5 * (place % 16) + (place / 16) % 3 + strike;
-    for (market, long) in markets.iter().zip(&counterparty) {
-        let slots = (0..weak_each).map(|place| spread(place, 0));
-        let holdings = short(slots, if place_is_odd(market) { 20 } else { 10 });
-        world.hold(long, &weak, market, &holdings);
-    }
-    for (market, long) in markets.iter().zip(&counterparty) {
-        if others_each > 0 {
-            let slots = (0..others_each).map(|place| spread(15 - place, 4 - (15 - place) / 16));
-            let holdings = short(slots, 1);
-            world.hold(long, &liquidator, market, &holdings);
-        }
-    }
-    (world, house, markets, [weak, liquidator])
-}
-
-fn place_is_odd(market: &Underlying) -> bool {
-    market.index % 2 == 1
-}
 
 /// A little of every token there can be, over all markets.
 fn tokens(world: &mut World, house: &House, markets: &[Underlying], trader: &Trader) -> Vec<Token> {
@@ -177,7 +93,7 @@ fn the_fullest_block_trade_fits_one_transaction() {
     world.use_heap(MAX_HEAP);
     let markets = [wide_market(&mut world, &house, 1)];
     let [taker, maker, rest, other] = [0; 4].map(|_| house.trader(&mut world, 1_000_000 * USD));
-    let slots = |range: std::ops::Range<u16>| short(range, 1);
+    let slots = |range: std::ops::Range<u16>| each(range, 1);
     world.hold(&taker, &rest, &markets[0], &slots(0..64));
     world.hold(&maker, &other, &markets[0], &slots(64..80));
     let legs: Vec<_> = (56..72)
@@ -189,28 +105,6 @@ fn the_fullest_block_trade_fits_one_transaction() {
         .ok()
         .compute_units_consumed;
     assert!(used < 1_250_000, "{used}");
-}
-
-/// Sixty-four positions in eight markets of which no single one helps: long options hold the value, cash is used up.
-fn spreads(long: i64, deposit: u64) -> (World, House, Vec<Underlying>, [Trader; 2]) {
-    let (mut world, house) = World::with_house();
-    let markets: Vec<_> = (1..=8)
-        .map(|number| wide_market(&mut world, &house, number))
-        .collect();
-    let weak = house.trader(&mut world, deposit);
-    let liquidator = house.trader(&mut world, 100_000_000 * USD);
-    for market in &markets {
-        let other = house.trader(&mut world, USD);
-        let holdings: Vec<_> = (0..8u16)
-            .map(|place| Holding {
-                slot: 5 * place,
-                lots: if place % 2 == 0 { -1_000 } else { long },
-                cost: 0,
-            })
-            .collect();
-        world.hold(&weak, &other, market, &holdings);
-    }
-    (world, house, markets, [weak, liquidator])
 }
 
 #[test]

@@ -43,8 +43,14 @@ const FIGURES: &[Described] = &[
     figure("withdraw_64", None, "withdraw with 64 options over 2 markets"),
     figure("block_trade_4_legs_16_positions", Some(350_000), "block trade of 4 legs in series that both sides hold, 16 positions on each side, the other 12 different: 28 series"),
     figure("block_trade_4_legs_16_positions_mirrored", None, "the same with the other 12 positions in the same series: 16 series"),
+    figure("block_trade_full_vs_16", Some(1_250_000), "the largest block trade: 16 legs, a full account of 64 positions against one of 16, 80 series in two markets"),
+    figure("block_trade_full_vs_16_heap_bytes", Some(262_144), "its heap at the high-water mark: bytes, not compute units"),
+    figure("settle_gain", None, "settlement of an account with a gain, with variation: a claim is registered"),
+    figure("settle_loss", None, "settlement of an account with a loss, with variation: it is paid in"),
     figure("liquidate_16", None, "liquidation of an account with 16 options at 90% of maintenance margin by a flat account"),
     figure("liquidate_64", None, "liquidation of an account with 64 options at 90% of maintenance margin by a flat account"),
+    figure("liquidate_full_account", Some(1_250_000), "the largest liquidation known: a share of each of 64 positions in 8 markets, where no single one helps"),
+    figure("liquidate_full_account_heap_bytes", Some(262_144), "its heap at the high-water mark: bytes, not compute units"),
 ];
 
 /// Name and compute units.
