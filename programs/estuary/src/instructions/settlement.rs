@@ -101,7 +101,7 @@ fn claim(
     }
     let entry = account.unsettled_mut(market)?;
     let owed = entry.owed_on_claims();
-    done.collected = entry.collect(&mut ledger.claims)?;
+    done.collected = entry.collect(&mut ledger.claims, now)?;
     let left = entry.owed_on_claims().saturating_add(done.collected);
     done.written_off = owed.saturating_sub(left);
     done.registered = entry.register(&mut ledger.claims, now)?;

@@ -101,10 +101,10 @@ impl Unsettled {
     ///
     /// # Errors
     /// [`EstuaryError::LedgerInvariant`], [`EstuaryError::AmountOverflow`].
-    pub fn collect(&mut self, pool: &mut ClaimsPool) -> Result<i64> {
+    pub fn collect(&mut self, pool: &mut ClaimsPool, now: i64) -> Result<i64> {
         let mut sum = 0u64;
         for claim in &mut self.claims {
-            let amount = pool.collect(claim)?;
+            let amount = pool.collect(claim, now)?;
             sum = sum
                 .checked_add(amount)
                 .ok_or(EstuaryError::AmountOverflow)?;
