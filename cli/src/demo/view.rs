@@ -39,12 +39,14 @@ impl View {
         Self { markets, now }
     }
 
-    /// The markets an account has positions in.
+    /// The markets an account has something in, with a price where it has positions, as the program loads them.
     fn held(&self, account: &MarginAccount) -> Result<Vec<MarketData<'_>>> {
-        let indices = account.markets()?;
+        let (indices, priced) = (account.markets()?, account.priced_markets()?);
         let market = |index: u16| {
             let copy = self.markets.get(usize::from(index));
-            Ok(copy.context("a position in an unknown market")?.data())
+            let data = copy.context("a position in an unknown market")?.data();
+            let price = data.price.filter(|_| priced.contains(index));
+            Ok(MarketData { price, ..data })
         };
         indices.iter().map(market).collect()
     }
