@@ -193,8 +193,8 @@ impl Books {
         }
     }
 
-    /// Balances over accounts, negative ones too, and in the settlement token the pools of all markets = deposits; with
-    /// insurance = vault.
+    /// Balances over accounts, negative ones too, and in the settlement token the pools and fees of all markets = deposits;
+    /// with insurance = vault.
     fn check_bank(&self, bank: &Bank, vault_amount: u64, gifts: Option<u64>) {
         let balances: i128 = self
             .accounts_of(&bank.clearinghouse)
@@ -202,7 +202,7 @@ impl Books {
             .sum();
         let held: i128 = if bank.index == 0 {
             self.ledgers_of(&bank.clearinghouse)
-                .map(|ledger| i128::from(ledger.claims.cash))
+                .map(|ledger| i128::from(ledger.claims.cash) + i128::from(ledger.fees))
                 .sum()
         } else {
             0
@@ -210,7 +210,7 @@ impl Books {
         assert_eq!(
             balances + held,
             bank.deposits.into(),
-            "balances and pools against the bank's deposits"
+            "balances, pools and fees against the bank's deposits"
         );
         let vault = vault_amount - gifts.unwrap_or(0);
         assert_eq!(

@@ -42,7 +42,8 @@ pub fn priced(markets: &[&Underlying]) -> Vec<PricedMarket> {
 
 /// Creates the house's clearinghouse.
 pub fn create_clearinghouse(house: &House) -> Instruction {
-    house.addresses.create_clearinghouse()
+    let share = crate::setup::INSURANCE_SHARE_PPM;
+    house.addresses.create_clearinghouse(share)
 }
 
 /// Adds the bank of the settlement token.
@@ -297,6 +298,11 @@ pub fn settle(
 pub fn mark_account(house: &House, trader: &Trader, markets: &[&Underlying]) -> Instruction {
     let markets = priced(markets);
     house.addresses.mark_account(&trader.party(), &markets)
+}
+
+/// Pays the fees of a market out to a token account.
+pub fn sweep_fees(house: &House, market: &Underlying, destination: Pubkey) -> Instruction {
+    house.addresses.sweep_fees(market.market, destination)
 }
 
 /// Pays from a trader's tokens into the insurance fund.

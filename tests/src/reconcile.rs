@@ -1,12 +1,12 @@
 //! Events against accounts: whoever keeps books by events alone has to arrive at what the accounts say.
 
-use crate::audit::read;
+use crate::audit::{read, read_market};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Discriminator;
-use estuary::event::{ExercisedPosition, MarketSettlement};
+use estuary::event::{ExercisedPosition, Fee, MarketSettlement};
 use estuary::instruction as sent;
-use estuary::state::{Bank, MarginAccount};
+use estuary::state::{Bank, MarginAccount, MarketLedger};
 use estuary_client::event::Event;
 use solana_account::{AccountSharedData, ReadableAccount};
 use std::collections::{BTreeMap, HashMap};
@@ -26,12 +26,13 @@ const COMPARED: &[&[u8]] = &[
     sent::Settle::DISCRIMINATOR,
     sent::MarkAccount::DISCRIMINATOR,
     sent::FundInsurance::DISCRIMINATOR,
+    sent::SweepFees::DISCRIMINATOR,
 ];
 
 /// All accounts there are.
 type Accounts = HashMap<Pubkey, AccountSharedData>;
 
-/// Changes of margin accounts; what did not change is absent.
+/// Changes of margin accounts, fees and insurance; what did not change is absent.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes {
     /// Of balances, by account and bank.
@@ -42,6 +43,12 @@ struct Changes {
     owed: BTreeMap<(Pubkey, u16), i128>,
     /// Of the face of claims less what was collected on it, by account and market.
     claims: BTreeMap<(Pubkey, u16), i128>,
+    /// Of fees paid and not swept, by clearinghouse and market.
+    fees: BTreeMap<(Pubkey, u16), i128>,
+    /// Of fees unpaid, by clearinghouse and market.
+    fees_unpaid: BTreeMap<(Pubkey, u16), i128>,
+    /// Of insurance funds, by clearinghouse.
+    insurance: BTreeMap<Pubkey, i128>,
 }
 
 /// Compares what events say with how the accounts changed.
@@ -102,6 +109,11 @@ impl Changes {
                     self.pay(event.maker, 0, leg.premium.into());
                     self.pay(event.taker, 0, -i128::from(leg.premium));
                 }
+                for fees in &event.fees {
+                    let place = (event.clearinghouse, fees.market);
+                    self.charge(event.taker, place, fees.taker);
+                    self.charge(event.maker, place, fees.maker);
+                }
             }
             Event::Liquidated(event) => {
                 for taken in &event.positions {
@@ -113,7 +125,7 @@ impl Changes {
                 }
                 self.exercise(event.liquidated, &event.exercised);
                 for settlement in &event.settlements {
-                    self.settle(event.liquidated, settlement);
+                    self.settle(event.clearinghouse, event.liquidated, settlement);
                 }
             }
             Event::TokenLiquidated(event) => {
@@ -124,9 +136,17 @@ impl Changes {
             }
             Event::Settled(event) => {
                 self.exercise(event.margin_account, &event.exercised);
-                self.settle(event.margin_account, &event.settlement);
+                self.settle(event.clearinghouse, event.margin_account, &event.settlement);
             }
-            Event::AccountMarked(_) | Event::InsuranceFunded(_) => {}
+            Event::InsuranceFunded(event) => {
+                self.insure(event.clearinghouse, event.amount.into());
+            }
+            Event::FeesSwept(event) => {
+                let swept = i128::from(event.paid_out) + i128::from(event.insured);
+                self.add_fees((event.clearinghouse, event.market), -swept, 0);
+                self.insure(event.clearinghouse, event.insured.into());
+            }
+            Event::AccountMarked(_) => {}
         }
     }
 
@@ -137,15 +157,36 @@ impl Changes {
         }
     }
 
-    fn settle(&mut self, account: Pubkey, done: &MarketSettlement) {
+    fn settle(&mut self, clearinghouse: Pubkey, account: Pubkey, done: &MarketSettlement) {
         let wide = i128::from;
         let (paid, collected, registered) =
             (wide(done.paid), wide(done.collected), wide(done.registered));
         self.pay(account, 0, collected - paid);
-        let lost = wide(done.insured) + wide(done.socialised);
+        let waived = wide(done.fees_waived);
+        let lost = wide(done.insured) + wide(done.socialised) + waived;
         self.owe(account, done.market, paid + lost - registered);
         let claims = registered - collected - wide(done.written_off);
         self.claim(account, done.market, claims);
+        let fees = i128::from(done.fees_collected);
+        self.add_fees((clearinghouse, done.market), fees, -fees - waived);
+        self.insure(clearinghouse, -wide(done.insured));
+    }
+
+    /// A fee of an account in a market.
+    fn charge(&mut self, account: Pubkey, place: (Pubkey, u16), fee: Fee) {
+        let (paid, unpaid) = (i128::from(fee.paid), i128::from(fee.unpaid));
+        self.pay(account, 0, -paid);
+        self.owe(account, place.1, -unpaid);
+        self.add_fees(place, paid, unpaid);
+    }
+
+    fn add_fees(&mut self, place: (Pubkey, u16), paid: i128, unpaid: i128) {
+        *self.fees.entry(place).or_default() += paid;
+        *self.fees_unpaid.entry(place).or_default() += unpaid;
+    }
+
+    fn insure(&mut self, clearinghouse: Pubkey, amount: i128) {
+        *self.insurance.entry(clearinghouse).or_default() += amount;
     }
 
     fn pay(&mut self, account: Pubkey, bank: u16, amount: i128) {
@@ -174,8 +215,10 @@ impl Changes {
 
     fn between(before: &Accounts, after: &Accounts) -> Self {
         let mut changes = Self::default();
-        changes.add_accounts(before, -1);
-        changes.add_accounts(after, 1);
+        for (accounts, sign) in [(before, -1), (after, 1)] {
+            changes.add_accounts(accounts, sign);
+            changes.add_ledgers(accounts, sign);
+        }
         changes.drop_zeros();
         changes
     }
@@ -200,11 +243,29 @@ impl Changes {
         }
     }
 
+    fn add_ledgers(&mut self, accounts: &Accounts, sign: i128) {
+        for (_, ledger) in of_program::<MarketLedger>(accounts) {
+            let market = accounts.get(&ledger.market);
+            let Some(market) = market.and_then(|market| read_market(market.data())) else {
+                continue;
+            };
+            let place = (market.header.clearinghouse, ledger.market_index);
+            let (paid, unpaid) = (i128::from(ledger.fees), i128::from(ledger.fees_unpaid));
+            self.add_fees(place, sign * paid, sign * unpaid);
+        }
+        for (_, bank) in of_program::<Bank>(accounts) {
+            self.insure(bank.clearinghouse, sign * i128::from(bank.insurance));
+        }
+    }
+
     fn drop_zeros(&mut self) {
         self.balances.retain(|_, change| *change != 0);
         self.lots.retain(|_, change| *change != 0);
         self.owed.retain(|_, change| *change != 0);
         self.claims.retain(|_, change| *change != 0);
+        self.fees.retain(|_, change| *change != 0);
+        self.fees_unpaid.retain(|_, change| *change != 0);
+        self.insurance.retain(|_, change| *change != 0);
     }
 }
 

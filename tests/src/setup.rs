@@ -33,6 +33,8 @@ pub const BTC_PRICE: f64 = 100_000.0;
 pub const SOL_PRICE: f64 = 200.0;
 /// Volatility of every expiry at the start.
 pub const VOL_PPB: u64 = 600_000_000;
+/// Share of trading fees that goes to insurance.
+pub const INSURANCE_SHARE_PPM: u32 = 250_000;
 /// Series listed by one instruction, so that it fits a packet.
 const SERIES_PER_LISTING: usize = 60;
 
@@ -51,6 +53,24 @@ impl Deref for House {
         &self.addresses
     }
 }
+
+/// What trades in a market cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fees {
+    /// The maker, parts per million of the underlying.
+    pub maker_ppm: u32,
+    /// The taker.
+    pub taker_ppm: u32,
+    /// Most of an option's premium.
+    pub option_cap_ppm: u32,
+}
+
+/// What exchanges charge: 0.02% and 0.05%, of an option's premium at most an eighth.
+pub const USUAL_FEES: Fees = Fees {
+    maker_ppm: 200,
+    taker_ppm: 500,
+    option_cap_ppm: 125_000,
+};
 
 /// A market, its ledger and the account that its prices come in.
 #[derive(Clone, Debug)]
@@ -140,6 +160,9 @@ fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> 
         liquidation_vega_ppm: 50_000,
         max_series_open_interest: 0,
         max_market_open_interest: 0,
+        maker_fee_ppm: 0,
+        taker_fee_ppm: 0,
+        option_fee_cap_ppm: 0,
         parameters: scenario_args(parameters),
     }
 }
@@ -352,11 +375,22 @@ impl World {
         (world, house)
     }
 
-    /// A world with one clearinghouse and two markets with the usual series: BTC and SOL.
+    /// A world with one clearinghouse and two markets with the usual series and without fees: BTC and SOL.
     pub fn with_markets() -> (Self, House, [Underlying; 2]) {
+        Self::with_fees(Fees::default())
+    }
+
+    /// The same with fees.
+    pub fn with_fees(fees: Fees) -> (Self, House, [Underlying; 2]) {
         let (mut world, house) = Self::with_house();
         let markets = [(btc_args(), BTC_PRICE), (sol_args(), SOL_PRICE)];
         let markets = markets.map(|(args, price)| {
+            let args = CreateMarketArgs {
+                maker_fee_ppm: fees.maker_ppm,
+                taker_fee_ppm: fees.taker_ppm,
+                option_fee_cap_ppm: fees.option_cap_ppm,
+                ..args
+            };
             let market = house.create_market(&mut world, &args, price);
             house.list_usual_series(&mut world, &market, price);
             market

@@ -1,5 +1,6 @@
 //! Trading and liquidating in one line, with exactly the market accounts that are needed.
 
+use crate::setup::Fees;
 use crate::{ix, House, Outcome, Trader, Underlying, World};
 use estuary::bridge::{trade::mark, Engine};
 use estuary::instructions::TradeLeg;
@@ -135,7 +136,12 @@ pub struct Pit {
 impl Pit {
     /// A pit whose traders have deposited so much.
     pub fn new(taker: u64, maker: u64) -> Self {
-        let (mut world, house, markets) = World::with_markets();
+        Self::with_fees(taker, maker, Fees::default())
+    }
+
+    /// The same with fees.
+    pub fn with_fees(taker: u64, maker: u64, fees: Fees) -> Self {
+        let (mut world, house, markets) = World::with_fees(fees);
         let taker = house.trader(&mut world, taker);
         let maker = house.trader(&mut world, maker);
         Self {

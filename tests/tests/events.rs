@@ -4,8 +4,8 @@
 use anchor_lang::prelude::AccountMeta;
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::event::{
-    BalanceTransferred, BlockTraded, Deposited, InsuranceFunded, MarketSettlement, MovedPosition,
-    PositionsTransferred, PriceUsed, Settled, TradedLeg, Withdrawn,
+    BalanceTransferred, BlockTraded, Deposited, FeesCharged, InsuranceFunded, MarketSettlement,
+    MovedPosition, PositionsTransferred, PriceUsed, Settled, TradedLeg, Withdrawn,
 };
 use estuary::instructions::PositionTransfer;
 use estuary::state::SeriesKind::{Call, Put};
@@ -67,6 +67,12 @@ fn a_block_trade_tells_all_its_legs() {
                 market,
                 price: mantissa(price),
                 publish_time: now,
+            })
+            .to_vec(),
+        fees: [0, 1]
+            .map(|market| FeesCharged {
+                market,
+                ..FeesCharged::default()
             })
             .to_vec(),
         legs: vec![

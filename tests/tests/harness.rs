@@ -23,7 +23,7 @@ fn after_adding_one(pit: &mut Pit, key: Pubkey, offset: usize) {
 }
 
 #[test]
-#[should_panic(expected = "balances and pools against the bank's deposits")]
+#[should_panic(expected = "balances, pools and fees against the bank's deposits")]
 fn cash_out_of_nothing_is_noticed() {
     let mut pit = pit();
     let account = pit.taker.account;

@@ -4,9 +4,10 @@
 //! `ESTUARY_FUZZ_SEED` repeats a run, `ESTUARY_FUZZ_STEPS` makes it longer.
 
 use estuary::instructions::{SurfaceSlice, TradeLeg};
+use estuary::state::MarketLedger;
 use estuary::state::SeriesKind::{self, Call, Future, Put};
 use estuary_risk::margin::MarginReport;
-use estuary_tests::setup::{flat_slice, BTC_PRICE, DAY, EXPIRY_DAYS, SOL_PRICE, USD};
+use estuary_tests::setup::{flat_slice, BTC_PRICE, DAY, EXPIRY_DAYS, SOL_PRICE, USD, USUAL_FEES};
 use estuary_tests::trade::PERP;
 use estuary_tests::world::START;
 use estuary_tests::{ix, House, Outcome, Random, Trader, Underlying, World};
@@ -56,7 +57,7 @@ fn seed_of_the_day() -> u64 {
 
 impl Run {
     fn new(seed: u64) -> Self {
-        let (mut world, house, markets) = World::with_markets();
+        let (mut world, house, markets) = World::with_fees(USUAL_FEES);
         let traders = (0..TRADERS)
             .map(|_| house.trader(&mut world, 50_000 * USD))
             .collect();
@@ -86,6 +87,24 @@ impl Run {
         let trader = &self.traders[trader];
         let markets = self.world.needed(&[trader], &[], &self.markets);
         self.world.report(trader, &markets)
+    }
+
+    /// All fees charged and not swept, paid or not.
+    fn fees(&self) -> i64 {
+        let of = |market: &Underlying| {
+            let ledger: MarketLedger = self.world.read(&market.ledger);
+            ledger.fees + ledger.fees_unpaid
+        };
+        let sum: u64 = self.markets.iter().map(of).sum();
+        i64::try_from(sum).expect("fees")
+    }
+
+    /// The authority takes the fees of a market.
+    fn sweep(&mut self) {
+        let market = self.random.pick(&self.markets).clone();
+        let sweep = ix::sweep_fees(&self.house, &market, self.traders[0].tokens);
+        let outcome = self.world.send(sweep, &[&self.house.authority]);
+        self.count("sweep", outcome);
     }
 
     /// Two different traders.
@@ -154,24 +173,26 @@ impl Run {
             legs.push(leg);
         }
         let before = [taker, maker].map(|trader| self.report(trader));
+        let fees_before = self.fees();
         let sides = [taker, maker].map(|trader| &self.traders[trader]);
         let outcome = self.world.trade(&self.house, sides, &legs, &self.markets);
         if !self.count("trade", outcome) {
             return;
         }
         let after = [taker, maker].map(|trader| self.report(trader));
+        let fees = self.fees() - fees_before;
         for (before, after) in before.iter().zip(&after) {
             assert!(!before.is_liquidatable());
             let health = |report: &MarginReport| report.equity.0 - report.initial_margin.0;
             if health(before) < 0 {
                 assert!(health(after) >= health(before), "{before:?}\n{after:?}");
-                assert!(after.equity.0 >= before.equity.0 - ROUNDING && after.equity.0 >= 0);
+                assert!(after.equity.0 >= before.equity.0 - fees - ROUNDING && after.equity.0 >= 0);
             } else {
                 assert!(health(after) >= 0, "{before:?}\n{after:?}");
             }
         }
         let sum = |reports: &[MarginReport; 2]| reports[0].equity.0 + reports[1].equity.0;
-        let moved = sum(&after) - sum(&before);
+        let moved = sum(&after) - sum(&before) + fees;
         assert!(moved.abs() <= ROUNDING, "a trade made {moved} of equity");
     }
 
@@ -244,11 +265,12 @@ impl Run {
     }
 
     fn step(&mut self) {
-        match self.random.below(20) {
+        match self.random.below(21) {
             0 => self.deposit(),
             1..=2 => self.withdraw(),
             3..=12 => self.trade(),
             13..=16 => self.liquidate(),
+            17 => self.sweep(),
             _ => self.move_on(),
         }
     }

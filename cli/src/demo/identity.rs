@@ -11,6 +11,8 @@ use super::world::World;
 pub struct Identities {
     /// Cash of all accounts, micro-units.
     pub cash: i128,
+    /// Trading fees that the markets hold, micro-units.
+    pub fees: u64,
     /// Equity of all accounts: what they are owed, less what accounts in deficit owe.
     pub equity: i128,
     /// What accounts in deficit owe, as a positive amount.
@@ -21,8 +23,8 @@ pub struct Identities {
     pub vault: u64,
     /// Per series with a position: market, slot, long lots, short lots.
     pub series: Vec<(u16, u16, i128, i128)>,
-    /// Per market: costs of the accounts added up, and the ledger's own sum.
-    pub costs: Vec<(u16, i128, i64)>,
+    /// Per market: costs and carry of the accounts added up, the ledger's own sum, and fees that are still owed.
+    pub costs: Vec<(u16, i128, i64, u64)>,
     /// Series whose open interest on the ledger is not the sum of the long lots.
     pub wrong_interest: usize,
 }
@@ -49,12 +51,16 @@ impl Identities {
                 *short += i128::from(position.lots.min(0));
                 costs[usize::from(position.market)] += i128::from(position.cost);
             }
+            for unsettled in account.unsettled.iter().filter(|one| one.is_used()) {
+                costs[usize::from(unsettled.market)] += i128::from(unsettled.carry);
+            }
         }
-        let mut wrong_interest = 0;
+        let (mut wrong_interest, mut fees) = (0, 0);
         let mut sums = Vec::with_capacity(costs.len());
         for (market, cost) in (0u16..).zip(costs) {
             let ledger = world.ledger(usize::from(market))?;
-            sums.push((market, cost, ledger.total_cost));
+            sums.push((market, cost, ledger.total_cost, ledger.fees_unpaid));
+            fees += ledger.fees;
             wrong_interest += (0u16..)
                 .zip(&ledger.open_lots)
                 .filter(|(slot, lots)| {
@@ -66,6 +72,7 @@ impl Identities {
         }
         Ok(Self {
             cash,
+            fees,
             equity,
             deficit,
             deposits: world.bank()?.deposits,
@@ -85,7 +92,7 @@ impl Identities {
     }
 
     fn money_holds(&self) -> bool {
-        self.cash == i128::from(self.vault) && self.deposits == self.vault
+        self.cash + i128::from(self.fees) == i128::from(self.vault) && self.deposits == self.vault
     }
 
     fn lots_hold(&self) -> bool {
@@ -97,9 +104,9 @@ impl Identities {
     }
 
     fn costs_hold(&self) -> bool {
-        self.costs
-            .iter()
-            .all(|(_, sum, ledger)| *sum == 0 && *ledger == 0)
+        self.costs.iter().all(|(_, sum, ledger, unpaid)| {
+            *sum == i128::from(*ledger) && *sum + i128::from(*unpaid) == 0
+        })
     }
 
     /// One line per identity, with both sides.
@@ -109,6 +116,10 @@ impl Identities {
             format!(
                 "  cash of all accounts     {:>24}",
                 format::exact(self.cash)
+            ),
+            format!(
+                "  fees of all trades       {:>24}",
+                format::exact(self.fees.into())
             ),
             format!(
                 "  deposits the bank owes   {:>24}",
@@ -122,7 +133,7 @@ impl Identities {
         ];
         // Each position's value is rounded down, so the sum may be a few millionths below the vault.
         lines.push(format!(
-            "  equity of all accounts   {:>24}   every gain is another's loss",
+            "  equity of all accounts   {:>24}   every gain is another's loss, or a fee",
             format::exact(self.equity)
         ));
         if self.deficit > 0 {
@@ -145,7 +156,7 @@ impl Identities {
             self.series.len(),
             verdict(self.lots_hold())
         ));
-        for (market, sum, ledger) in &self.costs {
+        for (market, sum, ledger, _) in &self.costs {
             lines.push(format!(
                 "  costs in {:<6} over all accounts {}, on the ledger {}",
                 world.underlyings[usize::from(*market)].symbol,
@@ -154,7 +165,7 @@ impl Identities {
             ));
         }
         lines.push(format!(
-            "  costs sum to zero in each of {} markets: {}",
+            "  costs, with fees that are owed, sum to zero in each of {} markets: {}",
             self.costs.len(),
             verdict(self.costs_hold())
         ));

@@ -79,7 +79,9 @@ fn transactions(
     Ok(match action {
         Action::CreateClearinghouse => (
             "create_clearinghouse",
-            vec![vec![house.create_clearinghouse()]],
+            vec![vec![
+                house.create_clearinghouse(deployment.insurance_share_ppm)
+            ]],
         ),
         Action::AddBank => {
             let add = house.add_bank(deployment.max_account_debt);

@@ -22,7 +22,7 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
         found.price_exponent,
         args.price_exponent,
     );
-    let numbers: [(&str, u64, u64); 9] = [
+    let numbers: [(&str, u64, u64); 12] = [
         ("lot_size_billionths", found.lot_size, args.lot_size),
         (
             "max_price_age_seconds",
@@ -63,6 +63,21 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
             "max_market_open_interest_lots",
             found.max_market_open_interest,
             args.max_market_open_interest,
+        ),
+        (
+            "maker_fee_ppm",
+            found.maker_fee_ppm.into(),
+            args.maker_fee_ppm.into(),
+        ),
+        (
+            "taker_fee_ppm",
+            found.taker_fee_ppm.into(),
+            args.taker_fee_ppm.into(),
+        ),
+        (
+            "option_fee_cap_ppm",
+            found.option_fee_cap_ppm.into(),
+            args.option_fee_cap_ppm.into(),
         ),
     ];
     for (key, chain, file) in numbers {

@@ -173,6 +173,11 @@ pub fn compare(deployment: &Deployment, target: Target<'_>) -> Result<Plan> {
                 found.settlement_mint,
                 house.mint,
             );
+            plan.compare(
+                "clearinghouse.insurance_share_ppm",
+                found.insurance_share_ppm,
+                deployment.insurance_share_ppm,
+            );
             markets_there = found.market_count;
         }
     }

@@ -229,6 +229,16 @@ fn a_difference_that_cannot_be_changed_stops_everything_by_name() {
         ),
         ("symbol = \"BTC\"", "symbol = \"XBT\"", "market XBT: symbol"),
         (
+            "taker_fee_ppm = 500",
+            "taker_fee_ppm = 501",
+            "market BTC: taker_fee_ppm is 500 on the cluster and 501",
+        ),
+        (
+            "insurance_share_ppm = 250_000",
+            "insurance_share_ppm = 0",
+            "clearinghouse.insurance_share_ppm is 250000",
+        ),
+        (
             "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
             "7tyRKDhomWMU2jGHS4hbNUAYQJoWxFsUWxmGm6aCGPRz",
             "clearinghouse.settlement_mint is 4zMM",

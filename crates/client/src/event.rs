@@ -3,8 +3,8 @@
 use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use estuary::event::{
-    AccountMarked, BalanceTransferred, BlockTraded, Deposited, InsuranceFunded, Liquidated,
-    PositionsTransferred, Settled, TokenLiquidated, Withdrawn,
+    AccountMarked, BalanceTransferred, BlockTraded, Deposited, FeesSwept, InsuranceFunded,
+    Liquidated, PositionsTransferred, Settled, TokenLiquidated, Withdrawn,
 };
 
 /// Every event of the program.
@@ -30,6 +30,8 @@ pub enum Event {
     AccountMarked(AccountMarked),
     /// See [`InsuranceFunded`].
     InsuranceFunded(InsuranceFunded),
+    /// See [`FeesSwept`].
+    FeesSwept(FeesSwept),
 }
 
 impl Event {
@@ -48,6 +50,7 @@ impl Event {
             .or_else(|| read(event, Self::Settled))
             .or_else(|| read(event, Self::AccountMarked))
             .or_else(|| read(event, Self::InsuranceFunded))
+            .or_else(|| read(event, Self::FeesSwept))
     }
 }
 

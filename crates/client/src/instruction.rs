@@ -128,14 +128,18 @@ fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instructi
 
 impl House {
     /// Creates the clearinghouse.
-    pub fn create_clearinghouse(&self) -> Instruction {
+    pub fn create_clearinghouse(&self, insurance_share_ppm: u32) -> Instruction {
         let accounts = accounts::CreateClearinghouse {
             authority: self.authority,
             clearinghouse: self.clearinghouse,
             settlement_mint: self.mint,
             system_program: system_program::ID,
         };
-        build(accounts, instruction::CreateClearinghouse { id: self.id })
+        let arguments = instruction::CreateClearinghouse {
+            id: self.id,
+            insurance_share_ppm,
+        };
+        build(accounts, arguments)
     }
 
     /// Adds the bank of the settlement token, of which one account may owe `max_account_debt` micro-units.
@@ -534,5 +538,23 @@ impl House {
             program: estuary::ID,
         };
         build(accounts, instruction::FundInsurance { amount })
+    }
+
+    /// Pays the fees of a market out to a token account, but for the insurance fund's share.
+    pub fn sweep_fees(&self, market: Pubkey, destination: Pubkey) -> Instruction {
+        let accounts = accounts::SweepFees {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+            ledger: ledger(&market),
+            bank: self.bank,
+            mint: self.mint,
+            vault: self.vault,
+            destination,
+            token_program: self.settlement_bank().token_program,
+            event_authority: event_authority(),
+            program: estuary::ID,
+        };
+        build(accounts, instruction::SweepFees {})
     }
 }

@@ -6,7 +6,7 @@
 //! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
 //! scenarios ([`scenario`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
 //! ([`bound`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
-//! ([`liquidation`]).
+//! ([`liquidation`]) and what a trade costs ([`fees`]).
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -25,6 +25,7 @@ extern crate std;
 pub mod array;
 pub mod black76;
 pub mod bound;
+pub mod fees;
 pub mod fixed;
 mod fixed_table;
 pub mod liquidation;

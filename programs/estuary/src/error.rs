@@ -530,6 +530,23 @@ pub enum EstuaryError {
     /// Fewer tokens bring the account to its target.
     #[msg("liquidation: fewer of the tokens bring the account to its target")]
     TokenSaleTooLarge,
+
+    // Fees
+    /// The maker's fee is over 1%.
+    #[msg("maker_fee_ppm: it is over 10,000")]
+    MakerFeeInvalid,
+    /// The taker's fee is over 1%.
+    #[msg("taker_fee_ppm: it is over 10,000")]
+    TakerFeeInvalid,
+    /// The cap of an option's fee is over its premium.
+    #[msg("option_fee_cap_ppm: it is over 1,000,000")]
+    OptionFeeCapInvalid,
+    /// The share of fees that goes to insurance is over one.
+    #[msg("insurance_share_ppm: it is over 1,000,000")]
+    InsuranceShareInvalid,
+    /// The market has no fees that were paid and not swept yet.
+    #[msg("fees: the market has none to sweep")]
+    NoFeesToSweep,
 }
 
 impl EstuaryError {

@@ -151,8 +151,30 @@ pub struct BlockTraded {
     pub maker_cash: i64,
     /// The prices used for the markets that were traded in.
     pub prices: Vec<PriceUsed>,
+    /// The fees charged in them, in the same order.
+    pub fees: Vec<FeesCharged>,
     /// The legs, ascending by market.
     pub legs: Vec<TradedLeg>,
+}
+
+/// What both sides of a trade were charged for its legs in one market.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeesCharged {
+    /// Index of the market.
+    pub market: u16,
+    /// The taker's fee.
+    pub taker: Fee,
+    /// The maker's fee.
+    pub maker: Fee,
+}
+
+/// A trading fee.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fee {
+    /// What was paid in cash.
+    pub paid: i64,
+    /// What cash did not cover and the carry fell by.
+    pub unpaid: i64,
 }
 
 /// The price of a market that an instruction used.
@@ -304,12 +326,16 @@ pub struct MarketSettlement {
     pub written_off: i64,
     /// Loss paid in cash.
     pub paid: i64,
+    /// Loss that nobody is left to pay and that unpaid fees of the market were given up for.
+    pub fees_waived: i64,
     /// Loss that nobody is left to pay and the insurance fund paid.
     pub insured: i64,
     /// Loss that nobody is left to pay and that will lower all claims of the market.
     pub socialised: i64,
     /// Carry of the account in the market afterwards.
     pub carry: i64,
+    /// Unpaid fees of the market, whoever owed them, that cash in its pool paid.
+    pub fees_collected: u64,
 }
 
 /// A position in a matured series that left its account for what it pays.
@@ -351,6 +377,24 @@ pub struct InsuranceFunded {
     pub source: Pubkey,
     /// Micro-units paid.
     pub amount: u64,
+    /// The fund afterwards.
+    pub insurance: u64,
+}
+
+/// Trading fees of a market were paid out.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeesSwept {
+    /// The clearinghouse.
+    pub clearinghouse: Pubkey,
+    /// Index of the market.
+    pub market: u16,
+    /// The token account that received.
+    pub destination: Pubkey,
+    /// Micro-units paid out.
+    pub paid_out: u64,
+    /// Micro-units that went to the insurance fund.
+    pub insured: u64,
     /// The fund afterwards.
     pub insurance: u64,
 }
@@ -406,6 +450,7 @@ mod tests {
             taker_cash: 1,
             maker_cash: 1,
             prices: vec![price; MAX_LEGS],
+            fees: vec![FeesCharged::default(); MAX_LEGS],
             legs: vec![leg; MAX_LEGS],
         };
         check("BlockTraded", &traded);

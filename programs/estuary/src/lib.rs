@@ -59,8 +59,9 @@ pub mod estuary {
     pub fn create_clearinghouse<'info>(
         ctx: Context<'info, CreateClearinghouse<'info>>,
         id: u16,
+        insurance_share_ppm: u32,
     ) -> Result<()> {
-        CreateClearinghouse::handle(ctx, id)
+        CreateClearinghouse::handle(ctx, id, insurance_share_ppm)
     }
 
     /// Adds a token's bank and vault; see [`AddBank::handle`].
@@ -133,6 +134,11 @@ pub mod estuary {
         status: MarketStatus,
     ) -> Result<()> {
         SetMarketStatus::handle(ctx, status)
+    }
+
+    /// Pays out a market's fees, a share of them to insurance; see [`SweepFees::handle`].
+    pub fn sweep_fees<'info>(ctx: Context<'info, SweepFees<'info>>) -> Result<()> {
+        SweepFees::handle(ctx)
     }
 
     /// Opens a margin account; see [`OpenAccount::handle`].

@@ -1,7 +1,7 @@
 //! What the authority founds: a clearinghouse, its bank, its markets.
 
 use crate::case::Case;
-use crate::row::{Expect, Input, Row, AMOUNTS, PRICES, SERIES};
+use crate::row::{Expect, Input, Row, PRICES, SERIES};
 use crate::stage::{Good, Stage};
 use estuary::instruction;
 use estuary::instructions::CreateMarketArgs;
@@ -32,7 +32,10 @@ fn create_clearinghouse() -> Row {
             case.elsewhere("clearinghouse")
         })
         .case(WrongAddress, A::ConstraintSeeds, |case| {
-            case.args(instruction::CreateClearinghouse { id: 1 });
+            case.args(instruction::CreateClearinghouse {
+                id: 1,
+                insurance_share_ppm: 0,
+            });
         })
         .case(WrongMint, E::SettlementMintDecimals, |case| {
             let mint = case.stage.world.place(token::mint(9));
@@ -42,15 +45,28 @@ fn create_clearinghouse() -> Row {
             case.elsewhere("settlement_mint")
         })
         .case(DuplicateAccounts, Expect::Exists, |case| {
-            let id = case.stage.house.id;
-            case.args(instruction::CreateClearinghouse { id });
+            case.args(instruction::CreateClearinghouse {
+                id: case.stage.house.id,
+                insurance_share_ppm: 0,
+            });
             let there = case.stage.house.clearinghouse;
             case.replace("clearinghouse", there);
         })
         .case(ReorderedAccounts, A::AccountNotInitialized, |case| {
             case.swap("clearinghouse", "settlement_mint");
         })
-        .none(AMOUNTS, "it takes no amount")
+        .harmless(ZeroAmount, |case| {
+            case.args(instruction::CreateClearinghouse {
+                id: case.stage.planned.id,
+                insurance_share_ppm: 0,
+            });
+        })
+        .case(OverflowingAmount, E::InsuranceShareInvalid, |case| {
+            case.args(instruction::CreateClearinghouse {
+                id: case.stage.planned.id,
+                insurance_share_ppm: 1_000_001,
+            });
+        })
         .fixed_accounts()
         .no_market()
 }
@@ -250,6 +266,29 @@ fn create_market() -> Row {
             OverflowingAmount,
             E::BandVegaInvalid,
             args(|args| args.band_vega_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::MakerFeeInvalid,
+            args(|args| args.maker_fee_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::TakerFeeInvalid,
+            args(|args| args.taker_fee_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::OptionFeeCapInvalid,
+            args(|args| args.option_fee_cap_ppm = u32::MAX),
+        )
+        .harmless(
+            ZeroAmount,
+            args(|args| {
+                args.maker_fee_ppm = 0;
+                args.taker_fee_ppm = 0;
+                args.option_fee_cap_ppm = 0;
+            }),
         )
         .case(
             OverflowingAmount,

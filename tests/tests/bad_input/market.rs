@@ -3,6 +3,7 @@
 use crate::case::Case;
 use crate::row::{Input, Row, PRICES, SERIES};
 use crate::stage::{Good, Stage};
+use crate::trader::tokens_of_bank;
 use estuary::instruction;
 use estuary::instructions::{SeriesArgs, SurfaceSlice};
 use estuary::state::series::NO_EXPIRY;
@@ -19,6 +20,7 @@ pub fn rows() -> Vec<Row> {
         list_series(),
         post_surface(),
         set_market_status(),
+        sweep_fees(),
     ]
 }
 
@@ -263,5 +265,61 @@ fn set_market_status() -> Row {
             *last.expect("a status") = 3;
         })
         .none(SERIES, "it names no series")
+        .harmless(PausedMarket, |case| case.pause())
+}
+
+fn sweep_fees() -> Row {
+    let good = |stage: &mut Stage| {
+        let (market, tokens) = (&stage.markets[0], stage.taker.tokens);
+        Good::admin(&stage.house, ix::sweep_fees(&stage.house, market, tokens))
+    };
+    tokens_of_bank(Row::new("sweep_fees", good), "destination")
+        .signers(&["authority"])
+        .case(MissingSigner, E::NotTheAuthority, |case| {
+            case.signed_by_stranger("authority")
+        })
+        .owned(&["ledger"])
+        .case(WrongOwner, E::MarketAccountOwner, |case| {
+            let name = "market";
+            case.disown(name);
+            let market = case.key(name).to_bytes();
+            case.forge("ledger", move |data| data[16..48].copy_from_slice(&market));
+        })
+        .case(ForeignClearinghouse, E::NotTheAuthority, |case| {
+            case.foreign("clearinghouse")
+        })
+        .case(ForeignClearinghouse, E::LedgerOfAnotherMarket, |case| {
+            case.foreign("ledger")
+        })
+        .case(
+            ForeignClearinghouse,
+            E::AccountOfAnotherClearinghouse,
+            |case| {
+                case.foreign("market");
+                case.foreign("ledger");
+            },
+        )
+        .case(WrongAddress, E::LedgerOfAnotherMarket, |case| {
+            let other = case.stage.markets[1].ledger;
+            case.replace("ledger", other);
+        })
+        .case(ZeroAmount, E::NoFeesToSweep, |case| {
+            let same = case.instruction.clone();
+            let authority = case.stage.house.authority.insecure_clone();
+            case.stage.world.send(same, &[&authority]).ok();
+        })
+        .none(&[OverflowingAmount], "it takes no amount")
+        .none(PRICES, "it uses no price")
+        .none(SERIES, "it names no series")
+        .case(DuplicateAccounts, E::DestinationIsVault, |case| {
+            case.put("destination", "vault")
+        })
+        .case(DuplicateAccounts, E::VaultOfAnotherBank, |case| {
+            case.put("vault", "destination")
+        })
+        .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.swap("market", "ledger");
+        })
+        .fixed_accounts()
         .harmless(PausedMarket, |case| case.pause())
 }

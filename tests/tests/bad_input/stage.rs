@@ -5,7 +5,7 @@ use estuary::instructions::{CreateMarketArgs, PositionTransfer, SeriesArgs, Trad
 use estuary::state::SeriesKind::Future;
 use estuary_tests::expiry::MINUTE;
 use estuary_tests::mint::ExtensionType;
-use estuary_tests::setup::{btc_args, flat_slice, BTC_PRICE, SOL_PRICE, USD, VOL_PPB};
+use estuary_tests::setup::{btc_args, flat_slice, BTC_PRICE, SOL_PRICE, USD, USUAL_FEES, VOL_PPB};
 use estuary_tests::trade::PERP;
 use estuary_tests::{
     ix, token, Holding, House, Keypair, Pubkey, Signer, Token, Trader, Underlying, World,
@@ -107,7 +107,7 @@ fn list(world: &mut World, house: &House, market: &Underlying, soon: i64) {
 impl Stage {
     /// Builds it.
     pub fn new() -> Self {
-        let (mut world, house, markets) = World::with_markets();
+        let (mut world, house, markets) = World::with_fees(USUAL_FEES);
         let matured_time = world.now() + SINCE_LAST / 2;
         for market in &markets {
             list(&mut world, &house, market, matured_time);

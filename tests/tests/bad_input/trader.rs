@@ -154,11 +154,16 @@ fn money(row: Row, outside: &'static str) -> Row {
 
 /// What instructions about a bank's tokens have in common; `outside` is the token account that is not the vault.
 pub fn bank_tokens(row: Row, outside: &'static str) -> Row {
+    tokens_of_bank(row, outside).local(&["clearinghouse"])
+}
+
+/// The same of instructions that look at who governs the clearinghouse before anything else of it.
+pub fn tokens_of_bank(row: Row, outside: &'static str) -> Row {
     row.owned(&["clearinghouse", "bank", "mint", "vault", outside])
         .case(WrongOwner, A::InvalidProgramId, |case| {
             case.elsewhere("token_program")
         })
-        .local(&["clearinghouse", "bank"])
+        .local(&["bank"])
         .case(ForeignClearinghouse, E::VaultOfAnotherBank, |case| {
             case.foreign("vault")
         })

@@ -41,7 +41,14 @@ const WRITERS: &[(&str, Writers)] = &[
         &[
             (
                 &["create_clearinghouse"],
-                &["version", "bump", "id", "authority", "settlement_mint"],
+                &[
+                    "version",
+                    "bump",
+                    "id",
+                    "authority",
+                    "settlement_mint",
+                    "insurance_share_ppm",
+                ],
             ),
             (
                 &["create_clearinghouse", "add_bank", "create_market"],
@@ -49,7 +56,7 @@ const WRITERS: &[(&str, Writers)] = &[
             ),
             (&["add_bank"], &["bank_count"]),
             (&["create_market"], &["market_count"]),
-            (NOBODY, &["reserved"]),
+            (NOBODY, &["padding", "reserved"]),
         ],
     ),
     (
@@ -72,10 +79,13 @@ const WRITERS: &[(&str, Writers)] = &[
                 ],
             ),
             (
-                &["deposit", "withdraw", "settle", "liquidate"],
+                &["deposit", "withdraw", "settle", "liquidate", "sweep_fees"],
                 &["deposits"],
             ),
-            (&["fund_insurance", "settle", "liquidate"], &["insurance"]),
+            (
+                &["fund_insurance", "settle", "liquidate", "sweep_fees"],
+                &["insurance"],
+            ),
             (NOBODY, &["reserved"]),
         ],
     ),
@@ -102,6 +112,9 @@ const WRITERS: &[(&str, Writers)] = &[
                     "liquidation_vega_ppm",
                     "max_series_open_interest",
                     "max_market_open_interest",
+                    "maker_fee_ppm",
+                    "taker_fee_ppm",
+                    "option_fee_cap_ppm",
                     "parameters",
                     "grid",
                 ],
@@ -110,7 +123,7 @@ const WRITERS: &[(&str, Writers)] = &[
             (EXPIRIES, &["expiries"]),
             (&["list_series"], &["series_count"]),
             (&["set_market_status"], &["status"]),
-            (NOBODY, &["status_padding", "reserved"]),
+            (NOBODY, &["status_padding", "fee_padding", "reserved"]),
         ],
     ),
     (
@@ -185,6 +198,11 @@ const WRITERS: &[(&str, Writers)] = &[
             (POSITIONS, &["total_cost", "total_open_lots", "open_lots"]),
             (CLAIMS, &["exercised"]),
             (&["settle", "liquidate", "mark_account"], &["claims"]),
+            (
+                &["block_trade", "settle", "liquidate", "sweep_fees"],
+                &["fees"],
+            ),
+            (&["block_trade", "settle", "liquidate"], &["fees_unpaid"]),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),

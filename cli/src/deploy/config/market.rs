@@ -14,7 +14,7 @@ use super::values::{Int, Parameters};
 use super::{relative, series, ConfigError, InitialSurface, MarketConfig};
 
 /// A whole in parts per million.
-const PPM: i128 = 1_000_000;
+pub const PPM: i128 = 1_000_000;
 
 /// A market whose missing keys came from the defaults, with what errors about it need.
 pub struct Source<'a> {
@@ -138,6 +138,13 @@ impl Source<'_> {
             max_market_open_interest: most_lots(
                 "max_market_open_interest_lots",
                 &keys.max_market_open_interest_lots,
+            )?,
+            maker_fee_ppm: self.small("maker_fee_ppm", &keys.maker_fee_ppm, 0..=PPM / 100)?,
+            taker_fee_ppm: self.small("taker_fee_ppm", &keys.taker_fee_ppm, 0..=PPM / 100)?,
+            option_fee_cap_ppm: self.small(
+                "option_fee_cap_ppm",
+                &keys.option_fee_cap_ppm,
+                0..=PPM,
             )?,
             parameters: self.parameters()?,
         })

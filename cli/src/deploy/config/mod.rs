@@ -35,6 +35,8 @@ pub struct Deployment {
     pub house: House,
     /// Most that one account may owe the settlement token's bank, millionths.
     pub max_account_debt: u64,
+    /// Share of trading fees that goes to the insurance fund, parts per million.
+    pub insurance_share_ppm: u32,
     /// Its markets, in the order of their indices.
     pub markets: Vec<MarketConfig>,
     /// The tokens besides the settlement token, in the order of their banks' indices.

@@ -32,6 +32,8 @@ pub struct Clearinghouse {
     pub authority: Spanned<String>,
     /// The token contracts are paid in.
     pub settlement_mint: Spanned<String>,
+    /// Share of trading fees that goes to the insurance fund.
+    pub insurance_share_ppm: Spanned<Int>,
 }
 
 /// `[[bank]]`.
@@ -96,6 +98,12 @@ market! {
     max_series_open_interest_lots: Spanned<Int>,
     /// Most open interest of all series.
     max_market_open_interest_lots: Spanned<Int>,
+    /// Maker's fee, share of the underlying's value.
+    maker_fee_ppm: Spanned<Int>,
+    /// Taker's fee, share of the underlying's value.
+    taker_fee_ppm: Spanned<Int>,
+    /// Most of an option's premium that a fee takes.
+    option_fee_cap_ppm: Spanned<Int>,
     /// Scenario parameters.
     parameters: Spanned<Parameters>,
     /// Room for series, at least those of the file.

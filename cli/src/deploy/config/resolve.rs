@@ -8,7 +8,7 @@ use estuary_client::House;
 use toml::Spanned;
 
 use super::bank;
-use super::market::Source;
+use super::market::{Source, PPM};
 use super::raw::{File, Market};
 use super::values::Int;
 use super::{line, ConfigError, Deployment, Given, MarketConfig};
@@ -34,6 +34,8 @@ pub fn deployment(file: &File, text: &str, given: &Given) -> Result<Deployment, 
         "clearinghouse.settlement_mint",
         &house.settlement_mint,
     )?;
+    let key = "clearinghouse.insurance_share_ppm";
+    let share = integer(text, key, &house.insurance_share_ppm, 0..=PPM)?;
     let max_account_debt = bank::settlement(file, text, &mint)?;
     if let Some(symbol) = &file.market_defaults.symbol {
         let at = symbol.span().start;
@@ -86,6 +88,7 @@ pub fn deployment(file: &File, text: &str, given: &Given) -> Result<Deployment, 
         house: House::new(id as u16, authority, mint),
         max_account_debt,
         tokens: bank::tokens(file, text, &mint, &resolved)?,
+        insurance_share_ppm: share as u32,
         markets: resolved,
     })
 }

@@ -169,6 +169,18 @@ fn wrong_values_are_refused_by_line_and_key() {
             "100001",
         ),
         (
+            "taker_fee_ppm = 500",
+            "taker_fee_ppm = 10_001",
+            "market.taker_fee_ppm",
+            "10001 is not from 0 to 10000",
+        ),
+        (
+            "insurance_share_ppm = 250_000",
+            "insurance_share_ppm = 1_000_001",
+            "clearinghouse.insurance_share_ppm",
+            "1000001 is not",
+        ),
+        (
             "capacity_series = 320",
             "capacity_series = 54",
             "market.capacity_series",
@@ -259,6 +271,12 @@ fn missing_keys_and_contradictions_are_named() {
             "",
             "key market.band_vega_ppm: missing",
         ),
+        (
+            "maker_fee_ppm = 200\n",
+            "",
+            "key market.maker_fee_ppm: missing",
+        ),
+        ("insurance_share_ppm = 250_000\n", "", "insurance_share_ppm"),
         (
             "[[bank]]\nmint = \"4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU\"\n",
             "[[bank]]\nmint = \"7tyRKDhomWMU2jGHS4hbNUAYQJoWxFsUWxmGm6aCGPRz\"\n",

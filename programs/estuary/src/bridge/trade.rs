@@ -30,6 +30,8 @@ pub struct Side {
     pub outside: Money,
     /// Option premium paid less received, micro-units.
     pub premium_paid: i64,
+    /// Trading fees charged, micro-units.
+    pub fees: i64,
     /// Whether a leg is worse than mark for this side.
     pub worse_than_mark: bool,
 }
@@ -92,7 +94,7 @@ impl Side {
         let side = TradeSide {
             worse_than_mark: self.worse_than_mark,
             pays_net_premium: self.premium_paid > 0,
-            allowed_equity_fall: Money(rounding),
+            allowed_equity_fall: Money(rounding).plus(Money(self.fees)).map_err(risk_error)?,
         };
         check_trade(&before, &after, &side).map_err(|refusal| {
             msg!(

@@ -1,6 +1,7 @@
 //! One file per instruction, in folders by who calls: arguments, accounts, checks and handler.
 
 pub mod admin;
+pub(crate) mod fees;
 pub mod keeper;
 pub mod liquidator;
 pub(crate) mod pair;

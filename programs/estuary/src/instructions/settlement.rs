@@ -52,14 +52,15 @@ pub(crate) fn settle_matured(
 
 /// Settles what an account and a market owe each other beside positions: a recognised loss whose time has come lowers all
 /// claims and waiting cash goes to its rounds; the account collects what its claims may have by now; its gain is
-/// registered as a claim, or its loss paid in cash, at most what is claimed and not yet paid. Equity does not change.
+/// registered as a claim, or its loss paid in cash, at most what is claimed, or owed in fees, and not yet paid; cash that
+/// no claim waits for pays unpaid fees. Equity does not change.
 ///
 /// The loss of an account that has nothing but cash, and less of it than it owes, is recognised: the market gets its
-/// share of the cash, claimed or not, the insurance fund pays what it can of the rest, and what then is missing will
-/// lower all claims.
+/// share of the cash, claimed or not, unpaid fees are given up for the rest, the insurance fund pays what it can of what
+/// they do not cover, and what then is missing will lower all claims.
 ///
 /// # Errors
-/// [`EstuaryError::InsuranceBankMissing`] when a loss has to be recognised and there is no bank,
+/// [`EstuaryError::InsuranceBankMissing`] when insurance has to bear a loss and there is no bank,
 /// [`EstuaryError::AmountOverflow`], [`EstuaryError::LedgerInvariant`].
 pub(crate) fn settle_carry(
     account: &mut MarginAccount,
@@ -80,10 +81,11 @@ pub(crate) fn settle_carry(
         recognise_loss(account, ledger, bank, now, &mut done)?;
     } else if loss > 0 {
         let cash = account.cash().max(0).unsigned_abs();
-        let payment = loss.min(cash).min(ledger.claims.payable()?);
+        let payment = loss.min(cash).min(ledger.payable()?);
         done.paid = pay(account, ledger, payment)?;
     }
     ledger.claims.allocate(now)?;
+    done.fees_collected = ledger.collect_fees()?;
     done.carry = account.unsettled_in(market).map_or(0, |one| one.carry);
     Ok(done)
 }
@@ -143,18 +145,25 @@ fn recognise_loss(
     done: &mut MarketSettlement,
 ) -> Result<()> {
     let market = ledger.market_index;
-    let bank = bank.ok_or(EstuaryError::InsuranceBankMissing)?;
     let loss = account.loss_in(market);
     let cash = account.cash().max(0).unsigned_abs();
     let share = share_down(cash, loss, account.losses());
     done.paid = pay(account, ledger, share)?;
     let rest = account.loss_in(market);
-    let insured = bank.pay_insurance(rest)?;
-    let shared = rest.saturating_sub(insured);
+    let waived = ledger.waive_fees(rest);
+    let uncovered = rest.saturating_sub(waived);
+    let insured = match uncovered {
+        0 => 0,
+        _ => bank
+            .ok_or(EstuaryError::InsuranceBankMissing)?
+            .pay_insurance(uncovered)?,
+    };
+    let shared = uncovered.saturating_sub(insured);
     ledger.claims.pay_in(insured)?;
     ledger.claims.add_loss(shared, now)?;
     account.add_carry(market, amount(rest)?)?;
     ledger.add_cost(amount(rest)?)?;
+    done.fees_waived = amount(waived)?;
     done.insured = amount(insured)?;
     done.socialised = amount(shared)?;
     Ok(())

@@ -172,7 +172,7 @@ impl ClaimsPool {
         Ok(sum)
     }
 
-    /// What losers may pay in: what is claimed and not covered by cash that waits for its round.
+    /// What losers may pay in for claims: what is claimed and not covered by cash that waits for its round.
     ///
     /// # Errors
     /// [`EstuaryError::LedgerInvariant`].

@@ -3,6 +3,7 @@
 use super::{StateAccount, MAX_BANKS, MAX_MARKETS};
 use crate::error::EstuaryError;
 use anchor_lang::prelude::*;
+use estuary_risk::units::{Money, ONE_PPM};
 
 /// One clearing system. Written by administrative instructions only, so that trades never contend for it.
 ///
@@ -26,8 +27,12 @@ pub struct Clearinghouse {
     pub authority: Pubkey,
     /// The token contracts are paid in; it has [`super::SETTLEMENT_DECIMALS`] decimals.
     pub settlement_mint: Pubkey,
+    /// Share of trading fees that goes to the insurance fund, parts per million.
+    pub insurance_share_ppm: u32,
+    /// Explicit padding, zero.
+    pub padding: [u8; 4],
     /// Room for later versions, zero.
-    pub reserved: [u8; 240],
+    pub reserved: [u8; 232],
 }
 
 const _: () = assert!(core::mem::size_of::<Clearinghouse>() == 320);
@@ -46,6 +51,17 @@ impl Clearinghouse {
             .checked_add(1)
             .ok_or(EstuaryError::CounterOverflow)?;
         Ok(())
+    }
+
+    /// The part of fees that goes to the insurance fund, rounded up, micro-units.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountOverflow`].
+    pub fn insurance_share_up(&self, fees: u64) -> Result<u64> {
+        let overflow = || error!(EstuaryError::AmountOverflow).with_values((fees, ONE_PPM));
+        let fees = i64::try_from(fees).map_err(|_| overflow())?;
+        let share = Money(fees).mul_div_up(self.insurance_share_ppm, ONE_PPM);
+        Ok(share.map_err(|_| overflow())?.0.unsigned_abs())
     }
 
     /// Takes the next bank index.
@@ -86,6 +102,11 @@ impl StateAccount for Clearinghouse {
         require_keys_neq!(
             self.authority,
             Pubkey::default(),
+            EstuaryError::ClearinghouseInvariant
+        );
+        require_gte!(
+            ONE_PPM,
+            self.insurance_share_ppm,
             EstuaryError::ClearinghouseInvariant
         );
         require_gte!(

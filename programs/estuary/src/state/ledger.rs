@@ -33,8 +33,13 @@ pub struct MarketLedger {
     pub exercised: i64,
     /// Gains registered, cash paid in for them, and losses nobody is left to pay.
     pub claims: ClaimsPool,
+    /// Trading fees paid and not swept yet, micro-units; part of the settlement bank's deposits.
+    pub fees: u64,
+    /// Trading fees that cash did not cover and that went to accounts' carry, micro-units: paid out of losses once claims
+    /// are served.
+    pub fees_unpaid: u64,
     /// Room for later versions, zero.
-    pub reserved: [u8; 176],
+    pub reserved: [u8; 160],
     /// Per series slot, the absolute lots of all positions, long and short. Until the series is settled both sides have
     /// half of it, the open interest; zero means that nobody is left on either side.
     pub open_lots: [u64; MAX_SERIES],
@@ -117,8 +122,8 @@ impl MarketLedger {
         Ok(())
     }
 
-    /// The conservation identity of a market: what positions and carries have coming is what losers still owe, the
-    /// claims registered, less the cash and the losses set against them. Zero.
+    /// The conservation identity of a market: what positions and carries have coming, with the claims registered and the
+    /// fees unpaid, is what losers still owe, less the cash and the losses set against it. Zero.
     ///
     /// # Errors
     /// [`EstuaryError::LedgerInvariant`], also when a sum leaves its range.
@@ -127,7 +132,9 @@ impl MarketLedger {
         let settled = i128::from(self.claims.unallocated)
             .saturating_add(i128::from(self.claims.loss_to_share))
             .saturating_add(i128::from(self.exercised));
-        let open = i128::from(self.total_cost).saturating_add(claims);
+        let open = i128::from(self.total_cost)
+            .saturating_add(claims)
+            .saturating_add(self.fees_unpaid.into());
         Ok(open.saturating_sub(settled))
     }
 
@@ -139,6 +146,61 @@ impl MarketLedger {
         let sum = self.exercised.checked_add(value);
         self.exercised = sum.ok_or(EstuaryError::AmountOverflow)?;
         self.add_cost(value)
+    }
+
+    /// Counts a trading fee: the part paid in cash, and the part that the account's carry fell by.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountOverflow`].
+    pub fn add_fee(&mut self, paid: u64, unpaid: i64) -> Result<()> {
+        let overflow = || error!(EstuaryError::AmountOverflow).with_values((paid, unpaid));
+        let fees = self.fees.checked_add(paid);
+        let fees_unpaid = self.fees_unpaid.checked_add_signed(unpaid);
+        self.fees = fees.ok_or_else(overflow)?;
+        self.fees_unpaid = fees_unpaid.ok_or_else(overflow)?;
+        self.add_cost(unpaid.checked_neg().ok_or_else(overflow)?)
+    }
+
+    /// What losers may pay in: what is claimed and, while nobody is kept waiting, the unpaid fees, as far as cash that
+    /// waits for its round does not cover them.
+    ///
+    /// # Errors
+    /// [`EstuaryError::LedgerInvariant`].
+    pub fn payable(&self) -> Result<u64> {
+        if self.claims.is_frozen() {
+            return self.claims.payable();
+        }
+        let due = self.claims.outstanding()?.checked_add(self.fees_unpaid);
+        let due = due.ok_or(EstuaryError::LedgerInvariant)?;
+        Ok(due.saturating_sub(self.claims.unallocated))
+    }
+
+    /// Pays unpaid fees out of cash in the pool that no claim waits for, and returns how much.
+    ///
+    /// # Errors
+    /// [`EstuaryError::LedgerInvariant`].
+    pub fn collect_fees(&mut self) -> Result<u64> {
+        if self.fees_unpaid == 0 || self.claims.is_frozen() {
+            return Ok(0);
+        }
+        let outstanding = self.claims.outstanding()?;
+        let free = self.claims.unallocated.saturating_sub(outstanding);
+        let amount = free.min(self.fees_unpaid);
+        let less = |sum: u64| sum.checked_sub(amount).ok_or(EstuaryError::LedgerInvariant);
+        self.claims.cash = less(self.claims.cash)?;
+        self.claims.unallocated = less(self.claims.unallocated)?;
+        self.fees_unpaid = less(self.fees_unpaid)?;
+        let fees = self.fees.checked_add(amount);
+        self.fees = fees.ok_or(EstuaryError::AmountOverflow)?;
+        Ok(amount)
+    }
+
+    /// Gives up unpaid fees for a loss that nobody is left to pay, before anyone else bears it, and returns how much of
+    /// the loss that was.
+    pub fn waive_fees(&mut self, loss: u64) -> u64 {
+        let waived = self.fees_unpaid.min(loss);
+        self.fees_unpaid = self.fees_unpaid.saturating_sub(waived);
+        waived
     }
 
     /// Adds a change of one account's cost or carry to the total.
@@ -173,5 +235,64 @@ impl StateAccount for MarketLedger {
             EstuaryError::LedgerInvariant
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test that overflows fails"
+)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+
+    /// A market whose losers owe what one winner of 100 has claimed and a fee of 30.
+    fn ledger() -> MarketLedger {
+        let mut ledger = MarketLedger::zeroed();
+        ledger.add_fee(5, 30).unwrap();
+        ledger.claims.register(0, 100).unwrap();
+        ledger.add_cost(-100).unwrap();
+        ledger.invariant().unwrap();
+        ledger
+    }
+
+    /// A loser pays.
+    fn pay(ledger: &mut MarketLedger, amount: u64) {
+        ledger.claims.pay_in(amount).unwrap();
+        ledger.add_cost(amount as i64).unwrap();
+        ledger.invariant().unwrap();
+    }
+
+    #[test]
+    fn unpaid_fees_wait_for_claims_and_for_a_freeze() {
+        let mut ledger = ledger();
+        assert_eq!((ledger.fees, ledger.fees_unpaid), (5, 30));
+        assert_eq!(ledger.payable().unwrap(), 130);
+        pay(&mut ledger, 100);
+        assert_eq!(ledger.collect_fees().unwrap(), 0, "the claim's");
+        assert_eq!(ledger.payable().unwrap(), 30);
+        ledger.claims.unresolved = 1;
+        assert_eq!(ledger.payable().unwrap(), 0);
+        pay(&mut ledger, 20);
+        assert_eq!(ledger.collect_fees().unwrap(), 0, "frozen");
+        ledger.claims.unresolved = 0;
+        assert_eq!(ledger.collect_fees().unwrap(), 20);
+        assert_eq!(ledger.payable().unwrap(), 10);
+        pay(&mut ledger, 15);
+        assert_eq!(ledger.collect_fees().unwrap(), 10, "no more than is owed");
+        assert_eq!((ledger.fees, ledger.fees_unpaid), (35, 0));
+        assert_eq!(ledger.claims.unallocated, 105);
+        ledger.invariant().unwrap();
+    }
+
+    #[test]
+    fn fees_are_given_up_as_far_as_there_are_any() {
+        let mut ledger = ledger();
+        assert_eq!(ledger.waive_fees(20), 20);
+        assert_eq!(ledger.waive_fees(20), 10);
+        assert_eq!(ledger.waive_fees(20), 0);
+        assert_eq!((ledger.fees, ledger.fees_unpaid), (5, 0));
     }
 }

@@ -120,8 +120,16 @@ pub struct Market {
     pub status: u8,
     /// Explicit padding, zero.
     pub status_padding: [u8; 7],
+    /// What a maker pays for a trade: parts per million of the underlying's value at spot.
+    pub maker_fee_ppm: u32,
+    /// What a taker pays for a trade: parts per million of the underlying's value at spot.
+    pub taker_fee_ppm: u32,
+    /// Most that either pays for an option's leg: parts per million of its premium.
+    pub option_fee_cap_ppm: u32,
+    /// Explicit padding, zero.
+    pub fee_padding: [u8; 4],
     /// Room for later versions, zero.
-    pub reserved: [u8; 384],
+    pub reserved: [u8; 368],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);

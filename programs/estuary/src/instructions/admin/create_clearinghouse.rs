@@ -7,6 +7,7 @@ use crate::{
 };
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::Mint;
+use estuary_risk::units::ONE_PPM;
 
 /// Accounts of `create_clearinghouse`.
 #[derive(Accounts)]
@@ -31,7 +32,12 @@ pub struct CreateClearinghouse<'info> {
 }
 
 impl<'info> CreateClearinghouse<'info> {
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, insurance_share_ppm: u32) -> Result<()> {
+        require_gte!(
+            ONE_PPM,
+            insurance_share_ppm,
+            EstuaryError::InsuranceShareInvalid
+        );
         require_eq!(
             self.settlement_mint.decimals,
             SETTLEMENT_DECIMALS,
@@ -40,18 +46,20 @@ impl<'info> CreateClearinghouse<'info> {
         Ok(())
     }
 
-    /// Creates the clearinghouse with number `id`. Anyone may: a clearinghouse concerns only those who use it.
+    /// Creates the clearinghouse with number `id`, of whose trading fees that share goes to insurance. Anyone may: a
+    /// clearinghouse concerns only those who use it.
     ///
     /// # Errors
-    /// [`EstuaryError::SettlementMintDecimals`].
-    pub fn handle(ctx: Context<'info, Self>, id: u16) -> Result<()> {
-        ctx.accounts.validate()?;
+    /// [`EstuaryError::SettlementMintDecimals`], [`EstuaryError::InsuranceShareInvalid`].
+    pub fn handle(ctx: Context<'info, Self>, id: u16, insurance_share_ppm: u32) -> Result<()> {
+        ctx.accounts.validate(insurance_share_ppm)?;
         let mut clearinghouse = ctx.accounts.clearinghouse.load_init()?;
         clearinghouse.version = Clearinghouse::VERSION;
         clearinghouse.bump = ctx.bumps.clearinghouse;
         clearinghouse.id = id;
         clearinghouse.authority = ctx.accounts.authority.key();
         clearinghouse.settlement_mint = ctx.accounts.settlement_mint.key();
+        clearinghouse.insurance_share_ppm = insurance_share_ppm;
         clearinghouse.parameter_version = 1;
         clearinghouse.invariant()
     }

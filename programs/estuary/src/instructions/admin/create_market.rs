@@ -68,6 +68,9 @@ impl<'info> CreateMarket<'info> {
         market.liquidation_vega_ppm = args.liquidation_vega_ppm;
         market.max_series_open_interest = args.max_series_open_interest;
         market.max_market_open_interest = args.max_market_open_interest;
+        market.maker_fee_ppm = args.maker_fee_ppm;
+        market.taker_fee_ppm = args.taker_fee_ppm;
+        market.option_fee_cap_ppm = args.option_fee_cap_ppm;
         market.parameters = parameters;
         market.grid = grid;
         let mut ledger = ctx.accounts.ledger.load_init()?;

@@ -9,6 +9,8 @@ const PPM: u32 = 1_000_000;
 const SECONDS_PER_DAY: u32 = 86_400;
 /// Largest liquidation discount on delta: a tenth of spot.
 const MAX_LIQUIDATION_DELTA: u32 = 100_000;
+/// Largest fee: a hundredth of the underlying's value.
+const MAX_FEE: u32 = 10_000;
 /// Smallest exponent the engine can value a lot at: it divides by 10^(3 − exponent), a 64-bit number.
 const MIN_PRICE_EXPONENT: i32 = -16;
 /// Largest lot: a thousand units of the underlying.
@@ -66,6 +68,12 @@ pub struct CreateMarketArgs {
     pub max_series_open_interest: u64,
     /// Most open interest of all series together, lots; 0 for no limit.
     pub max_market_open_interest: u64,
+    /// What a maker pays: parts per million of the underlying's value at spot.
+    pub maker_fee_ppm: u32,
+    /// What a taker pays: parts per million of the underlying's value at spot.
+    pub taker_fee_ppm: u32,
+    /// Most that either pays for an option: parts per million of its premium.
+    pub option_fee_cap_ppm: u32,
     /// Scenario parameters.
     pub parameters: ScenarioArgs,
 }
@@ -125,6 +133,13 @@ impl CreateMarketArgs {
             PPM,
             self.liquidation_vega_ppm,
             EstuaryError::LiquidationVegaInvalid
+        );
+        require_gte!(MAX_FEE, self.maker_fee_ppm, EstuaryError::MakerFeeInvalid);
+        require_gte!(MAX_FEE, self.taker_fee_ppm, EstuaryError::TakerFeeInvalid);
+        require_gte!(
+            PPM,
+            self.option_fee_cap_ppm,
+            EstuaryError::OptionFeeCapInvalid
         );
         Ok(())
     }

@@ -34,8 +34,9 @@ impl<'info> Settle<'info> {
     /// Settles one account in one market; anyone may. In this order: with `variation`, open futures and perps are settled
     /// at mark; positions in series with a settlement price leave the account for what they pay; a recognised loss
     /// whose time has come lowers all claims, and waiting cash goes to its rounds; the account collects on its claims; its
-    /// gain is registered as a claim, or its loss paid in cash, at most what is claimed and not yet paid. If then the
-    /// account owes and has nothing at all, the loss is recognised.
+    /// gain is registered as a claim, or its loss paid in cash, at most what is claimed, or owed in fees, and not yet
+    /// paid. If then the account owes and has nothing at all, the loss is recognised. Last, cash that no claim waits for
+    /// pays unpaid fees.
     ///
     /// # Errors
     /// [`EstuaryError::NothingToSettle`], [`EstuaryError::InsuranceBankMissing`],

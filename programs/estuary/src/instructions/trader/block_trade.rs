@@ -4,8 +4,11 @@ use super::legs::{check_legs, TradeLeg};
 use crate::{
     bridge::trade::{price_leg, LegEffect, Side},
     error::EstuaryError,
-    event::{self, BlockTraded, PriceUsed, TradedLeg},
-    instructions::pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
+    event::{self, BlockTraded, FeesCharged, PriceUsed, TradedLeg},
+    instructions::{
+        fees::{charge_fees, FeesDue},
+        pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
+    },
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount},
 };
@@ -42,9 +45,10 @@ impl<'info> BlockTrade<'info> {
     }
 
     /// Trades all legs or none. Premium of options moves in cash at once; the cash flow of futures and perps goes to
-    /// the cost of the positions. Limits on open interest bind what raises it: of a series, each leg; of a market, all
-    /// legs in it together. The status of a market binds both sides of each leg in it. Each side must satisfy section 8
-    /// of the margin model after all legs.
+    /// the cost of the positions. Both sides pay a fee, in cash as far as there is any, the rest out of the carry: it
+    /// never stops a trade for lack of cash. Limits on open interest bind what raises it: of a series, each leg; of a
+    /// market, all legs in it together. The status of a market binds both sides of each leg in it. Each side must satisfy
+    /// section 8 of the margin model after all legs and fees.
     ///
     /// # Errors
     /// The groups "Trades" and "Health" of [`EstuaryError`], [`EstuaryError::SameMarginAccount`],
@@ -73,6 +77,7 @@ impl<'info> BlockTrade<'info> {
             taker_cash: pair[0].cash(),
             maker_cash: pair[1].cash(),
             prices: done.prices,
+            fees: done.fees,
             legs: done.legs,
         };
         event::emit(&accounts.event_authority, &accounts.program, &traded)
@@ -82,10 +87,11 @@ impl<'info> BlockTrade<'info> {
 /// What a trade did, for its event.
 struct Done {
     prices: Vec<PriceUsed>,
+    fees: Vec<FeesCharged>,
     legs: Vec<TradedLeg>,
 }
 
-/// Applies the legs between both books' evaluations, then pays the premium.
+/// Applies the legs between both books' evaluations, then pays the premium and the fees.
 fn trade(
     pair: &mut Pair<'_>,
     markets: &[MarketView<'_>],
@@ -95,16 +101,24 @@ fn trade(
 ) -> Result<(Box<[Side; 2]>, Done)> {
     let mut done = Done {
         prices: Vec::with_capacity(markets.len()),
+        fees: Vec::new(),
         legs: Vec::with_capacity(legs.len()),
     };
+    let mut due = Vec::with_capacity(markets.len());
     let mut sides = exchange(pair, markets, named, now, &mut |here, pair| {
         let header = here.data.header;
+        let mut fees = FeesDue {
+            market: header.index,
+            ..FeesDue::default()
+        };
         let before = state::read(&here.view.ledger)?.total_open_interest_up();
         for leg in legs.iter().filter(|leg| leg.market == header.index) {
             let effect = price_leg(here.engine, here.data, leg, now, here.sides)?;
             apply_leg(pair, here.view, leg, &effect)?;
+            fees.add_leg(here.data, leg)?;
             done.legs.push(traded_leg(leg, &effect));
         }
+        due.push(fees);
         let price = here.data.price()?;
         done.prices.push(PriceUsed {
             market: header.index,
@@ -118,12 +132,15 @@ fn trade(
             EstuaryError::MarketOpenInterestLimit,
         )
     })?;
-    for (side, account) in sides.iter_mut().zip(pair.iter_mut()) {
+    for (side, account) in sides.iter().zip(pair.iter_mut()) {
         let premium = side
             .premium_paid
             .checked_neg()
             .ok_or(EstuaryError::AmountOverflow)?;
         account.change_balance(0, premium)?;
+    }
+    done.fees = charge_fees(pair, &mut sides, markets, &due)?;
+    for (side, account) in sides.iter_mut().zip(pair.iter()) {
         side.after.cash = Money(account.cash());
     }
     Ok((sides, done))
