@@ -52,6 +52,12 @@ impl Outcome {
         }
     }
 
+    /// The events of a transaction; none of one that failed.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.0.as_ref().map(events).unwrap_or_default()
+    }
+
     /// The event of a transaction that has to succeed and to emit this one.
     #[track_caller]
     pub fn event(self) -> Event {

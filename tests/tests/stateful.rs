@@ -10,7 +10,7 @@ use estuary_risk::margin::MarginReport;
 use estuary_tests::setup::{flat_slice, BTC_PRICE, DAY, EXPIRY_DAYS, SOL_PRICE, USD, USUAL_FEES};
 use estuary_tests::trade::PERP;
 use estuary_tests::world::START;
-use estuary_tests::{ix, House, Outcome, Random, Trader, Underlying, World};
+use estuary_tests::{ix, Event, House, Outcome, Random, Trader, Underlying, World};
 use std::collections::BTreeMap;
 
 const TRADERS: usize = 5;
@@ -105,6 +105,21 @@ impl Run {
         let sweep = ix::sweep_fees(&self.house, &market, self.traders[0].tokens);
         let outcome = self.world.send(sweep, &[&self.house.authority]);
         self.count("sweep", outcome);
+    }
+
+    /// Settles an account in a market, which changes nobody's equity but that of who is bankrupt.
+    fn settle(&mut self) {
+        let [number, _] = self.pair();
+        let market = self.random.pick(&self.markets).clone();
+        let variation = self.random.below(2) == 0;
+        let before = self.report(number);
+        let trader = &self.traders[number];
+        let outcome = self.world.settle(&self.house, trader, &market, variation);
+        let forgiven = forgiven(&outcome.events());
+        if self.count("settle", outcome) {
+            let moved = self.report(number).equity.0 - forgiven - before.equity.0;
+            assert!(moved.abs() <= ROUNDING, "settling moved {moved}");
+        }
     }
 
     /// Two different traders.
@@ -209,6 +224,7 @@ impl Run {
         let outcome =
             self.world
                 .liquidate(&self.house, liquidated_by, liquidator_of, &self.markets);
+        let forgiven = forgiven(&outcome.events());
         if !self.count("liquidate", outcome) {
             return;
         }
@@ -217,7 +233,7 @@ impl Run {
         let health = |report: &MarginReport| report.equity.0 - report.maintenance_margin.0;
         assert!(health(&after[0]) > health(&before[0]));
         assert!(after[1].equity >= after[1].initial_margin);
-        let discount = before[0].equity.0 - after[0].equity.0;
+        let discount = before[0].equity.0 - (after[0].equity.0 - forgiven);
         assert!(discount <= before[0].equity.0.max(0) + ROUNDING);
         let earned = after[1].equity.0 - before[1].equity.0;
         assert!(
@@ -265,15 +281,28 @@ impl Run {
     }
 
     fn step(&mut self) {
-        match self.random.below(21) {
+        match self.random.below(23) {
             0 => self.deposit(),
             1..=2 => self.withdraw(),
             3..=12 => self.trade(),
             13..=16 => self.liquidate(),
             17 => self.sweep(),
+            18..=19 => self.settle(),
             _ => self.move_on(),
         }
     }
+}
+
+/// What a liquidation or settlement recognised as lost: the account no longer owes it.
+fn forgiven(events: &[Event]) -> i64 {
+    let settlements = events.iter().flat_map(|event| match event {
+        Event::Liquidated(event) => event.settlements.as_slice(),
+        Event::Settled(event) => core::slice::from_ref(&event.settlement),
+        _ => &[],
+    });
+    settlements
+        .map(|one| one.fees_waived + one.insured + one.socialised)
+        .sum()
 }
 
 #[test]
@@ -291,7 +320,14 @@ fn random_histories_keep_every_identity() {
     println!("{:#?}", run.counts);
     // A run that long meets everything, whatever its seed.
     if steps >= DEFAULT_STEPS {
-        for action in ["deposit", "withdraw", "trade", "liquidate"] {
+        for action in [
+            "deposit",
+            "withdraw",
+            "trade",
+            "liquidate",
+            "sweep",
+            "settle",
+        ] {
             let name = format!("{action}: ok");
             assert!(run.counts.contains_key(&name), "no {action} succeeded");
         }
