@@ -275,6 +275,22 @@ pub fn liquidate_token(
         .liquidate_token(&liquidator, &liquidated, token, &priced(markets), &written)
 }
 
+/// Settles an account's loss in the market at `place` of `markets` beyond its cash.
+pub fn settle_on_credit(
+    house: &House,
+    trader: &Trader,
+    place: usize,
+    markets: &[&Underlying],
+) -> Instruction {
+    let settled = markets[place];
+    house.addresses.settle_on_credit(
+        &trader.party(),
+        settled.index,
+        &priced(markets),
+        settled.market,
+    )
+}
+
 /// Settles an account in one market; `with_bank` gives the settlement token's bank along.
 pub fn settle(
     house: &House,

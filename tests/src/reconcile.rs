@@ -24,6 +24,7 @@ const COMPARED: &[&[u8]] = &[
     sent::Liquidate::DISCRIMINATOR,
     sent::LiquidateToken::DISCRIMINATOR,
     sent::Settle::DISCRIMINATOR,
+    sent::SettleOnCredit::DISCRIMINATOR,
     sent::MarkAccount::DISCRIMINATOR,
     sent::FundInsurance::DISCRIMINATOR,
     sent::SweepFees::DISCRIMINATOR,
@@ -161,7 +162,7 @@ impl Changes {
         let wide = i128::from;
         let (paid, collected, registered) =
             (wide(done.paid), wide(done.collected), wide(done.registered));
-        self.pay(account, 0, collected - paid);
+        self.pay(account, 0, collected - paid + wide(done.debt_insured));
         let waived = wide(done.fees_waived);
         let lost = wide(done.insured) + wide(done.socialised) + waived;
         self.owe(account, done.market, paid + lost - registered);
@@ -169,7 +170,8 @@ impl Changes {
         self.claim(account, done.market, claims);
         let fees = i128::from(done.fees_collected);
         self.add_fees((clearinghouse, done.market), fees, -fees - waived);
-        self.insure(clearinghouse, -wide(done.insured));
+        let insured = wide(done.insured) + wide(done.debt_insured);
+        self.insure(clearinghouse, -insured);
     }
 
     /// A fee of an account in a market.

@@ -509,6 +509,28 @@ impl House {
         instruction
     }
 
+    /// Settles a loss in the market with an index beyond the account's cash; anyone may send it. `markets` are those the
+    /// account's equity depends on and the one settled, `settled`, ascending.
+    pub fn settle_on_credit(
+        &self,
+        account: &Party,
+        market: u16,
+        markets: &[PricedMarket],
+        settled: Pubkey,
+    ) -> Instruction {
+        let accounts = accounts::SettleOnCredit {
+            clearinghouse: self.clearinghouse,
+            margin_account: self.margin_account(&account.owner, account.sub_id),
+            bank: self.bank,
+            event_authority: event_authority(),
+            program: estuary::ID,
+        };
+        let mut instruction = build(accounts, instruction::SettleOnCredit { market });
+        let remaining = mixed_accounts(markets, &[settled]);
+        instruction.accounts.extend(remaining);
+        instruction
+    }
+
     /// Marks an account that is below zero, or takes the mark away; anyone may send it. `markets` are those its equity
     /// depends on or that have it marked, ascending.
     pub fn mark_account(&self, account: &Party, markets: &[PricedMarket]) -> Instruction {

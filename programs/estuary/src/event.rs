@@ -332,6 +332,8 @@ pub struct MarketSettlement {
     pub insured: i64,
     /// Loss that nobody is left to pay and that will lower all claims of the market.
     pub socialised: i64,
+    /// What the account owed the settlement token's bank, had nothing left for, and the insurance fund paid.
+    pub debt_insured: i64,
     /// Carry of the account in the market afterwards.
     pub carry: i64,
     /// Unpaid fees of the market, whoever owed them, that cash in its pool paid.

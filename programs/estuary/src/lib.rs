@@ -221,6 +221,14 @@ pub mod estuary {
         Settle::handle(ctx, market, variation)
     }
 
+    /// Settles a loss beyond the account's cash; see [`SettleOnCredit::handle`].
+    pub fn settle_on_credit<'info>(
+        ctx: Context<'info, SettleOnCredit<'info>>,
+        market: u16,
+    ) -> Result<()> {
+        SettleOnCredit::handle(ctx, market)
+    }
+
     /// Marks an account that is below zero, or takes the mark away; see [`MarkAccount::handle`].
     pub fn mark_account<'info>(ctx: Context<'info, MarkAccount<'info>>) -> Result<()> {
         MarkAccount::handle(ctx)

@@ -11,7 +11,12 @@ use Input::*;
 
 /// All of them.
 pub fn rows() -> Vec<Row> {
-    vec![settle(), mark_account(), fund_insurance()]
+    vec![
+        settle(),
+        settle_on_credit(),
+        mark_account(),
+        fund_insurance(),
+    ]
 }
 
 /// What instructions about an account and markets have in common.
@@ -105,6 +110,40 @@ fn settle() -> Row {
         .case(ReorderedAccounts, E::LedgerAccountOwner, |case| {
             case.swap("ledger0", "price0");
         })
+}
+
+fn settle_on_credit() -> Row {
+    fn args(market: u16) -> impl Fn(&mut Case<'_>) {
+        move |case| case.args(instruction::SettleOnCredit { market })
+    }
+    let good = |stage: &mut Stage| {
+        stage.owe_without_cash();
+        let settle = ix::settle_on_credit(&stage.house, &stage.taker, 0, &stage.all());
+        Good::signed(settle, &[])
+    };
+    account_and_markets(Row::new("settle_on_credit", good))
+        .owned(&["bank"])
+        .local(&["bank"])
+        .case(WrongAddress, E::NothingToSettle, |case| {
+            let other = case.stage.maker.account;
+            case.replace("margin_account", other);
+        })
+        .case(WrongMint, E::NotTheSettlementBank, |case| {
+            let bank = case.stage.token.bank.bank;
+            case.replace("bank", bank);
+        })
+        .none(&[ZeroAmount], "it takes no amount")
+        .case(OverflowingAmount, E::MarketUnknown, args(u16::MAX))
+        .case(UnknownSeries, E::MarketAccountMissing, args(40))
+        .matured()
+        .case(DuplicateAccounts, E::NothingToSettle, |case| {
+            let same = case.instruction.clone();
+            case.stage.world.send(same, &[]).ok();
+        })
+        .case(DuplicateAccounts, A::AccountDiscriminatorMismatch, |case| {
+            case.put("bank", "margin_account");
+        })
+        .markets()
 }
 
 fn mark_account() -> Row {

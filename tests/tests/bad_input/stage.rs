@@ -105,6 +105,26 @@ fn list(world: &mut World, house: &House, market: &Underlying, soon: i64) {
 }
 
 impl Stage {
+    /// The taker owes the liquidator, who has claimed it, has no cash, and tokens that are worth far more.
+    pub fn owe_without_cash(&mut self) {
+        let (market, debt) = (self.markets[0].clone(), 1_000 * USD as i64);
+        let slot = self.world.slot(&market, Future, 2, 0);
+        let world = &mut self.world;
+        // Bought and sold again at another price.
+        for (lots, cost) in [(10, 0), (-10, debt)] {
+            let holding = Holding { slot, lots, cost };
+            world.hold(&self.liquidator, &self.taker, &market, &[holding]);
+        }
+        world
+            .settle(&self.house, &self.liquidator, &market, false)
+            .ok();
+        let cash = world.cash(&self.taker);
+        world.adjust_cash(&self.taker, -cash);
+        world.adjust_cash(&self.liquidator, cash);
+        let plenty = 1_000_000 * TOKENS;
+        world.deposit_token(&self.house, &self.taker, &self.token, plenty);
+    }
+
     /// Builds it.
     pub fn new() -> Self {
         let (mut world, house, markets) = World::with_fees(USUAL_FEES);

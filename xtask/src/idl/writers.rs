@@ -13,8 +13,16 @@ const NOBODY: &[&str] = &[];
 
 /// All change what is open: trades, and settlement of matured positions.
 const POSITIONS: &[&str] = &["block_trade", "liquidate", "transfer_positions", "settle"];
+/// All change what an account and a market owe each other beside positions.
+const CARRY: &[&str] = &[
+    "block_trade",
+    "liquidate",
+    "transfer_positions",
+    "settle",
+    "settle_on_credit",
+];
 /// All move cash between accounts and the claims of a market.
-const CLAIMS: &[&str] = &["settle", "liquidate"];
+const CLAIMS: &[&str] = &["settle", "settle_on_credit", "liquidate"];
 /// All change the balances of accounts.
 const BALANCES: &[&str] = &[
     "deposit",
@@ -24,6 +32,7 @@ const BALANCES: &[&str] = &[
     "liquidate",
     "liquidate_token",
     "settle",
+    "settle_on_credit",
 ];
 
 /// All write entries of a market's expiries.
@@ -79,11 +88,24 @@ const WRITERS: &[(&str, Writers)] = &[
                 ],
             ),
             (
-                &["deposit", "withdraw", "settle", "liquidate", "sweep_fees"],
+                &[
+                    "deposit",
+                    "withdraw",
+                    "settle",
+                    "settle_on_credit",
+                    "liquidate",
+                    "sweep_fees",
+                ],
                 &["deposits"],
             ),
             (
-                &["fund_insurance", "settle", "liquidate", "sweep_fees"],
+                &[
+                    "fund_insurance",
+                    "settle",
+                    "settle_on_credit",
+                    "liquidate",
+                    "sweep_fees",
+                ],
                 &["insurance"],
             ),
             (NOBODY, &["reserved"]),
@@ -191,18 +213,32 @@ const WRITERS: &[(&str, Writers)] = &[
                     "record_settlement_price",
                     "mark_account",
                     "settle",
+                    "settle_on_credit",
                     "liquidate_token",
                 ],
                 &["last_publish_time"],
             ),
-            (POSITIONS, &["total_cost", "total_open_lots", "open_lots"]),
+            (CARRY, &["total_cost"]),
+            (POSITIONS, &["total_open_lots", "open_lots"]),
             (CLAIMS, &["exercised"]),
-            (&["settle", "liquidate", "mark_account"], &["claims"]),
             (
-                &["block_trade", "settle", "liquidate", "sweep_fees"],
+                &["settle", "settle_on_credit", "liquidate", "mark_account"],
+                &["claims"],
+            ),
+            (
+                &[
+                    "block_trade",
+                    "settle",
+                    "settle_on_credit",
+                    "liquidate",
+                    "sweep_fees",
+                ],
                 &["fees"],
             ),
-            (&["block_trade", "settle", "liquidate"], &["fees_unpaid"]),
+            (
+                &["block_trade", "settle", "settle_on_credit", "liquidate"],
+                &["fees_unpaid"],
+            ),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),
@@ -214,7 +250,8 @@ const WRITERS: &[(&str, Writers)] = &[
                 &["version", "bump", "sub_id", "clearinghouse", "owner"],
             ),
             (&["set_delegate"], &["delegate", "delegate_expiry"]),
-            (POSITIONS, &["position_count", "positions", "unsettled"]),
+            (POSITIONS, &["position_count", "positions"]),
+            (CARRY, &["unsettled"]),
             (&["mark_account", "liquidate", "settle"], &["marked"]),
             (BALANCES, &["balances"]),
             (NOBODY, &["padding", "reserved"]),
@@ -247,7 +284,7 @@ const WRITERS: &[(&str, Writers)] = &[
     (
         "Unsettled",
         &[
-            (POSITIONS, &["market", "carry"]),
+            (CARRY, &["market", "carry"]),
             (CLAIMS, &["claims"]),
             (NOBODY, &["padding"]),
         ],

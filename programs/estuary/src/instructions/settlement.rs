@@ -65,7 +65,7 @@ pub(crate) fn settle_matured(
 pub(crate) fn settle_carry(
     account: &mut MarginAccount,
     ledger: &mut MarketLedger,
-    bank: Option<&mut Bank>,
+    mut bank: Option<&mut Bank>,
     now: i64,
 ) -> Result<MarketSettlement> {
     let market = ledger.market_index;
@@ -78,11 +78,15 @@ pub(crate) fn settle_carry(
     claim(account, ledger, now, &mut done)?;
     let loss = account.loss_in(market);
     if loss > 0 && is_insolvent(account) {
+        let bank = bank.as_deref_mut();
         recognise_loss(account, ledger, bank, now, &mut done)?;
     } else if loss > 0 {
         let cash = account.cash().max(0).unsigned_abs();
         let payment = loss.min(cash).min(ledger.payable()?);
         done.paid = pay(account, ledger, payment)?;
+    }
+    if let Some(bank) = bank {
+        done.debt_insured = insure_debt(account, bank)?;
     }
     ledger.claims.allocate(now)?;
     done.fees_collected = ledger.collect_fees()?;
@@ -123,6 +127,46 @@ fn pay(account: &mut MarginAccount, ledger: &mut MarketLedger, payment: u64) -> 
     ledger.add_cost(amount)?;
     ledger.claims.pay_in(payment)?;
     Ok(amount)
+}
+
+/// Pays what is claimed of the account's loss with cash that the settlement token's bank lends it.
+///
+/// # Errors
+/// [`EstuaryError::NothingToSettle`] when nothing is claimed or owed, and those of [`MarginAccount::borrow_cash`].
+pub(crate) fn pay_on_credit(
+    account: &mut MarginAccount,
+    ledger: &mut MarketLedger,
+    bank: &Bank,
+    now: i64,
+    done: &mut MarketSettlement,
+) -> Result<()> {
+    let market = ledger.market_index;
+    let payment = account.loss_in(market).min(ledger.claims.payable()?);
+    require_gt!(payment, 0, EstuaryError::NothingToSettle);
+    let paid = amount(payment)?;
+    account.borrow_cash(bank, payment)?;
+    account.add_carry(market, paid)?;
+    ledger.add_cost(paid)?;
+    ledger.claims.pay_in(payment)?;
+    ledger.claims.allocate(now)?;
+    let sum = done.paid.checked_add(paid);
+    done.paid = sum.ok_or(EstuaryError::AmountOverflow)?;
+    done.carry = account.unsettled_in(market).map_or(0, |one| one.carry);
+    Ok(())
+}
+
+/// Lets the insurance fund pay what an account with nothing owes the bank.
+fn insure_debt(account: &mut MarginAccount, bank: &mut Bank) -> Result<i64> {
+    let owes_only_cash = account.position_count == 0
+        && account.tokens().next().is_none()
+        && account.unsettled.iter().all(|one| !one.is_used());
+    let debt = account.cash().min(0).unsigned_abs();
+    if !owes_only_cash || debt == 0 {
+        return Ok(0);
+    }
+    let insured = amount(bank.pay_insurance(debt)?)?;
+    account.change_balance(SETTLEMENT_BANK, insured)?;
+    Ok(insured)
 }
 
 /// Whether the account has nothing but cash, and less of it than it owes to markets.

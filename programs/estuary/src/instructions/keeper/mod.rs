@@ -7,6 +7,7 @@ pub mod post_surface;
 pub mod record_settlement_price;
 pub mod retire_expiry;
 pub mod settle;
+pub mod settle_on_credit;
 
 pub use finalize_settlement::*;
 pub use fund_insurance::*;
@@ -15,3 +16,4 @@ pub use post_surface::*;
 pub use record_settlement_price::*;
 pub use retire_expiry::*;
 pub use settle::*;
+pub use settle_on_credit::*;
