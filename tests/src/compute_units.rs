@@ -85,7 +85,7 @@ impl Bench {
     /// Builds everything with the ELF named, whose accounts have room for `positions`.
     fn new(elf: &str, positions: usize) -> Self {
         let (mut world, house) = World::with_house();
-        let args = [setup::btc_args(), setup::sol_args()];
+        let args = [setup::btc_args(), setup::sol_args()].map(|args| setup::USUAL_FEES.of(args));
         let markets: Vec<Underlying> = args
             .iter()
             .zip(PRICES)

@@ -1,6 +1,6 @@
 //! The fullest books that can exist, for the limits of a transaction and the benchmark.
 
-use crate::setup::{btc_args, flat_slice, mantissa, DAY, USD, VOL_PPB};
+use crate::setup::{btc_args, flat_slice, mantissa, DAY, USD, USUAL_FEES, VOL_PPB};
 use crate::{ix, Holding, House, Trader, Underlying, World};
 use estuary::instructions::{CreateMarketArgs, SeriesArgs};
 use estuary::state::SeriesKind;
@@ -10,7 +10,7 @@ const EXPIRIES: u8 = 16;
 
 /// A market with sixteen expiries of five strikes each, slot = 5 × expiry + strike.
 pub fn wide_market(world: &mut World, house: &House, number: u8) -> Underlying {
-    let mut args: CreateMarketArgs = btc_args();
+    let mut args: CreateMarketArgs = USUAL_FEES.of(btc_args());
     args.feed_id[0] = number;
     let market = house.create_market(world, &args, PRICE);
     let start = world.now();

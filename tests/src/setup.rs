@@ -65,6 +65,18 @@ pub struct Fees {
     pub option_cap_ppm: u32,
 }
 
+impl Fees {
+    /// These fees in a market's arguments.
+    pub fn of(self, args: CreateMarketArgs) -> CreateMarketArgs {
+        CreateMarketArgs {
+            maker_fee_ppm: self.maker_ppm,
+            taker_fee_ppm: self.taker_ppm,
+            option_fee_cap_ppm: self.option_cap_ppm,
+            ..args
+        }
+    }
+}
+
 /// What exchanges charge: 0.02% and 0.05%, of an option's premium at most an eighth.
 pub const USUAL_FEES: Fees = Fees {
     maker_ppm: 200,
@@ -385,13 +397,7 @@ impl World {
         let (mut world, house) = Self::with_house();
         let markets = [(btc_args(), BTC_PRICE), (sol_args(), SOL_PRICE)];
         let markets = markets.map(|(args, price)| {
-            let args = CreateMarketArgs {
-                maker_fee_ppm: fees.maker_ppm,
-                taker_fee_ppm: fees.taker_ppm,
-                option_fee_cap_ppm: fees.option_cap_ppm,
-                ..args
-            };
-            let market = house.create_market(&mut world, &args, price);
+            let market = house.create_market(&mut world, &fees.of(args), price);
             house.list_usual_series(&mut world, &market, price);
             market
         });

@@ -7,7 +7,7 @@
 )]
 
 use estuary::event::{Fee, FeesCharged, FeesSwept, MarketSettlement};
-use estuary::instructions::{CreateMarketArgs, PositionTransfer, TradeLeg};
+use estuary::instructions::{PositionTransfer, TradeLeg};
 use estuary::state::claims::CLAIM_WINDOW;
 use estuary::state::SeriesKind::Call;
 use estuary::state::{Bank, MarketLedger};
@@ -463,12 +463,6 @@ fn a_market_with_bad_fees_is_refused_by_name() {
         taker_ppm: 10_000,
         option_cap_ppm: 1_000_000,
     };
-    let args = |fees: Fees| CreateMarketArgs {
-        maker_fee_ppm: fees.maker_ppm,
-        taker_fee_ppm: fees.taker_ppm,
-        option_fee_cap_ppm: fees.option_cap_ppm,
-        ..sol_args()
-    };
     let mut maker = most;
     maker.maker_ppm += 1;
     let mut taker = most;
@@ -480,8 +474,8 @@ fn a_market_with_bad_fees_is_refused_by_name() {
         (taker, E::TakerFeeInvalid),
         (cap, E::OptionFeeCapInvalid),
     ] {
-        let create = ix::create_market(&house, &args(fees));
+        let create = ix::create_market(&house, &fees.of(sol_args()));
         world.send(create, &[&house.authority]).refused(error);
     }
-    house.create_market(&mut world, &args(most), SOL_PRICE);
+    house.create_market(&mut world, &most.of(sol_args()), SOL_PRICE);
 }
