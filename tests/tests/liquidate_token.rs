@@ -290,3 +290,23 @@ fn calls_are_bought_back_with_what_tokens_bring() {
         after.equity.0 - after.maintenance_margin.0 > report.equity.0 - report.maintenance_margin.0
     );
 }
+
+#[test]
+fn below_zero_tokens_are_sold_although_they_hedge() {
+    // 100 SOL and a short of as many: selling the tokens or closing the short alone raises what is required.
+    let mut stage = Stage::new(0, 100 * SOL, RICH);
+    let short = stage.pit.sol_leg(PERP, -1_000);
+    stage.pit.trade(&[short]).ok();
+    let btc = stage.pit.btc().clone();
+    let perp = stage.pit.world.slot(&btc, PERP.0, 0, 0);
+    let (taker, maker) = (stage.pit.taker.clone(), stage.pit.maker.clone());
+    let loss = 20_001 * USD as i64;
+    stage.pit.world.shift(&maker, &taker, &btc, perp, loss);
+    let before = stage.report(&taker);
+    assert!(before.equity.0 < 0, "{before:?}");
+    stage.buy(100 * SOL).ok();
+    let after = stage.report(&taker);
+    assert!(after.maintenance_margin > before.maintenance_margin);
+    assert!(after.equity >= before.equity, "nothing is given away");
+    assert_eq!(stage.held(&taker), 0);
+}

@@ -45,8 +45,8 @@ struct Totals {
 
 impl TokenSale {
     /// Sells `amount` base units of a bank's token for cash and moves both, when the rules of a liquidation allow it: the
-    /// account is below its maintenance margin, the sale raises its health, and a lot less would not have brought it to
-    /// its target. The discount is the market's on delta, and at most the account's equity. `markets` are all of both
+    /// account is below its maintenance margin, the sale raises its health or the account is below zero, and a lot less
+    /// would not have brought it to its target. The discount is the market's on delta, and at most the account's equity. `markets` are all of both
     /// accounts.
     ///
     /// # Errors
@@ -180,11 +180,12 @@ fn evaluate(
     Ok(totals)
 }
 
-/// Whether a sale helps, and takes no more than it has to.
+/// Whether a sale helps, and takes no more than it has to. Of an account below zero everything is sold, also what hedges
+/// its positions: otherwise tokens and positions that hedge each other could never be taken.
 fn check(before: &MarginReport, nearly: &MarginReport, after: &MarginReport) -> Result<()> {
     let health = |report: &MarginReport| report.health_maintenance().map_err(risk_error);
     let (was, is) = (health(before)?, health(after)?);
-    if is <= was {
+    if is <= was && before.equity >= Money(0) {
         return Err(error!(EstuaryError::TokenSaleDoesNotHelp).with_values((is.0, was.0)));
     }
     let target = nearly.liquidation_target().map_err(risk_error)?;

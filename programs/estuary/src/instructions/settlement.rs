@@ -6,7 +6,8 @@ use crate::{
     event::{ExercisedPosition, MarketSettlement},
     market_view::MarketView,
     state::{
-        self, claims::share_down, Bank, MarginAccount, MarketLedger, MarketSet, SETTLEMENT_BANK,
+        self, claims::share_down, Bank, MarginAccount, MarketLedger, MarketSet, Unsettled,
+        SETTLEMENT_BANK,
     },
 };
 use anchor_lang::prelude::*;
@@ -55,9 +56,10 @@ pub(crate) fn settle_matured(
 /// registered as a claim, or its loss paid in cash, at most what is claimed, or owed in fees, and not yet paid; cash that
 /// no claim waits for pays unpaid fees. Equity does not change.
 ///
-/// The loss of an account that has nothing but cash, and less of it than it owes, is recognised: the market gets its
-/// share of the cash, claimed or not, unpaid fees are given up for the rest, the insurance fund pays what it can of what
-/// they do not cover, and what then is missing will lower all claims.
+/// Of an account without positions and tokens that owes more than it has and is owed, the loss beyond that is recognised:
+/// the market gets its share of the cash, claimed or not, unpaid fees are given up for what nobody will pay, the insurance
+/// fund pays what it can of what they do not cover, and what then is missing will lower all claims. What the account is
+/// owed covers the rest, which stays.
 ///
 /// # Errors
 /// [`EstuaryError::InsuranceBankMissing`] when insurance has to bear a loss and there is no bank,
@@ -77,13 +79,22 @@ pub(crate) fn settle_carry(
     ledger.claims.allocate(now)?;
     claim(account, ledger, now, &mut done)?;
     let loss = account.loss_in(market);
-    if loss > 0 && is_insolvent(account) {
-        let bank = bank.as_deref_mut();
-        recognise_loss(account, ledger, bank, now, &mut done)?;
-    } else if loss > 0 {
-        let cash = account.cash().max(0).unsigned_abs();
-        let payment = loss.min(cash).min(ledger.payable()?);
-        done.paid = pay(account, ledger, payment)?;
+    let deficit = deficit(account, ledger)?;
+    if deficit == Some(0) {
+        unmark(account, ledger)?;
+    }
+    let sharing = losses_that_share(account, market);
+    match deficit.filter(|deficit| *deficit > 0 && sharing > 0) {
+        _ if loss == 0 => {}
+        Some(deficit) => {
+            let bank = bank.as_deref_mut();
+            recognise_loss(account, ledger, bank, (deficit, sharing), now, &mut done)?;
+        }
+        None => {
+            let cash = account.cash().max(0).unsigned_abs();
+            let payment = loss.min(cash).min(ledger.payable()?);
+            done.paid = pay(account, ledger, payment)?;
+        }
     }
     if let Some(bank) = bank {
         done.debt_insured = insure_debt(account, bank)?;
@@ -169,33 +180,59 @@ fn insure_debt(account: &mut MarginAccount, bank: &mut Bank) -> Result<i64> {
     Ok(insured)
 }
 
-/// Whether the account has nothing but cash, and less of it than it owes to markets.
-fn is_insolvent(account: &MarginAccount) -> bool {
-    let has_assets = account.position_count > 0
-        || account.tokens().next().is_some()
-        || account
-            .unsettled
-            .iter()
-            .any(|one| one.carry > 0 || one.has_claims());
-    !has_assets && account.losses() > account.cash().max(0).unsigned_abs()
+/// What an account without positions and tokens owes to markets beyond all it has: its cash, from which a debt to the bank is
+/// subtracted, and what others owe it. Claims in the ledger's market count for what they are worth, those elsewhere for
+/// what is not collected of their face. `None` for an account that still has positions or tokens.
+fn deficit(account: &MarginAccount, ledger: &MarketLedger) -> Result<Option<u64>> {
+    if account.position_count > 0 || account.tokens().next().is_some() {
+        return Ok(None);
+    }
+    let mut has = account.cash();
+    for one in &account.unsettled {
+        let claims = if one.market == ledger.market_index {
+            one.claims_value_down(&ledger.claims.rounds)?
+        } else {
+            one.owed_on_claims()
+        };
+        has = has.saturating_add(claims).saturating_add(one.carry.max(0));
+    }
+    let deficit = account.losses().saturating_sub(has.max(0).unsigned_abs());
+    Ok(Some(deficit))
 }
 
-/// See [`settle_carry`].
+/// The losses that a deficit is split over, the one in `market` among them. Where others owe the account nothing these are
+/// all. Otherwise part of a loss stays when its share is recognised, so the markets still to share it are those that the
+/// account is marked in; none before it is marked.
+fn losses_that_share(account: &MarginAccount, market: u16) -> u64 {
+    let is_owed = |one: &Unsettled| one.carry > 0 || one.has_claims();
+    if !account.unsettled.iter().any(is_owed) {
+        return account.losses();
+    }
+    if MarketSet::from_bits(account.marked).contains(market) {
+        return account.marked_losses();
+    }
+    0
+}
+
+/// Recognises the market's share of the account's deficit and takes its share of the cash; see [`settle_carry`]. What then
+/// is left of the loss is covered by what others owe the account.
 fn recognise_loss(
     account: &mut MarginAccount,
     ledger: &mut MarketLedger,
     bank: Option<&mut Bank>,
+    (deficit, sharing): (u64, u64),
     now: i64,
     done: &mut MarketSettlement,
 ) -> Result<()> {
     let market = ledger.market_index;
     let loss = account.loss_in(market);
+    let covered = share_down(sharing.saturating_sub(deficit), loss, sharing);
+    let bad = loss.saturating_sub(covered);
     let cash = account.cash().max(0).unsigned_abs();
-    let share = share_down(cash, loss, account.losses());
+    let share = share_down(cash, loss, sharing).min(covered);
     done.paid = pay(account, ledger, share)?;
-    let rest = account.loss_in(market);
-    let waived = ledger.waive_fees(rest);
-    let uncovered = rest.saturating_sub(waived);
+    let waived = ledger.waive_fees(bad);
+    let uncovered = bad.saturating_sub(waived);
     let insured = match uncovered {
         0 => 0,
         _ => bank
@@ -205,25 +242,32 @@ fn recognise_loss(
     let shared = uncovered.saturating_sub(insured);
     ledger.claims.pay_in(insured)?;
     ledger.claims.add_loss(shared, now)?;
-    account.add_carry(market, amount(rest)?)?;
-    ledger.add_cost(amount(rest)?)?;
+    account.add_carry(market, amount(bad)?)?;
+    ledger.add_cost(amount(bad)?)?;
     done.fees_waived = amount(waived)?;
     done.insured = amount(insured)?;
     done.socialised = amount(shared)?;
-    Ok(())
+    unmark(account, ledger)
 }
 
-/// Takes the account out of the count of a market that it has nothing to do with any more.
-pub(crate) fn unmark_left(account: &mut MarginAccount, ledger: &mut MarketLedger) -> Result<()> {
-    let market = ledger.market_index;
+/// Takes the account out of the count of a market, if it is in it.
+fn unmark(account: &mut MarginAccount, ledger: &mut MarketLedger) -> Result<()> {
     let mut marked = MarketSet::from_bits(account.marked);
-    if marked.contains(market) && !account.markets()?.contains(market) {
-        marked.remove(market);
+    if marked.contains(ledger.market_index) {
+        marked.remove(ledger.market_index);
         account.marked = marked.bits();
         let left = ledger.claims.unresolved.checked_sub(1);
         ledger.claims.unresolved = left.ok_or(EstuaryError::LedgerInvariant)?;
     }
     Ok(())
+}
+
+/// Takes the account out of the count of a market that it has neither positions nor losses in any more.
+pub(crate) fn unmark_left(account: &mut MarginAccount, ledger: &mut MarketLedger) -> Result<()> {
+    if account.liable_markets()?.contains(ledger.market_index) {
+        return Ok(());
+    }
+    unmark(account, ledger)
 }
 
 fn amount(part: u64) -> Result<i64> {

@@ -121,6 +121,18 @@ impl MarginAccount {
         Ok(set)
     }
 
+    /// The markets that lose when the account cannot pay: those it has positions in, and those that it owes beside them.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn liable_markets(&self) -> Result<MarketSet> {
+        let mut set = self.open_markets()?;
+        for unsettled in self.unsettled.iter().filter(|one| one.carry < 0) {
+            set.insert(unsettled.market)?;
+        }
+        Ok(set)
+    }
+
     /// The markets whose price the account's margin depends on: those it has positions or tokens in.
     ///
     /// # Errors
@@ -173,6 +185,16 @@ impl MarginAccount {
         let loss = |one: &Unsettled| one.carry.min(0).unsigned_abs();
         let sum = |sum: u64, one: &Unsettled| sum.saturating_add(loss(one));
         self.unsettled.iter().fold(0, sum)
+    }
+
+    /// What the account owes beside positions to those markets that it is marked in, micro-units.
+    #[must_use]
+    pub fn marked_losses(&self) -> u64 {
+        let marked = MarketSet::from_bits(self.marked);
+        let loss = |market| self.loss_in(market);
+        marked
+            .iter()
+            .fold(0, |sum: u64, market| sum.saturating_add(loss(market)))
     }
 
     /// What is unsettled in a market beside positions, if anything.

@@ -23,7 +23,7 @@ pub struct MarkAccount<'info> {
 
 impl<'info> MarkAccount<'info> {
     /// Makes the account's mark agree with its equity; anyone may. While an account below zero is marked, nobody collects
-    /// claims in its markets, so that its loss falls on all of them alike.
+    /// claims in the markets it has positions in or owes, so that its loss falls on all of them alike.
     ///
     /// # Errors
     /// [`EstuaryError::NothingToMark`], those of the market accounts and prices, the engine's.
@@ -43,10 +43,13 @@ impl<'info> MarkAccount<'info> {
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
         let report = bridge::assess(&account, &data, now)?;
-        let marks = if report.equity.0 < 0 {
-            account.settled_markets()?
-        } else {
+        let marks = if report.equity.0 >= 0 {
             MarketSet::default()
+        } else if account.marked == 0 {
+            account.liable_markets()?
+        } else {
+            // Markets that have recognised their share of its loss are not asked again before the others have.
+            MarketSet::from_bits(account.marked)
         };
         require!(marks.bits() != account.marked, EstuaryError::NothingToMark);
         set_marks(&mut account, &markets, marks)?;

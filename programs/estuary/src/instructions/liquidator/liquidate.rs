@@ -9,7 +9,7 @@ use crate::{
     event::{self, Liquidated, MarginTotals, TakenPosition},
     instructions::{
         keeper::mark_account::set_marks,
-        settlement::{check_settlement_bank, settle_carry, settle_matured},
+        settlement::{check_settlement_bank, settle_carry, settle_matured, unmark_left},
     },
     market_view::{load_markets, MarketView, Needs},
     state::{
@@ -109,22 +109,22 @@ impl<'info> Liquidate<'info> {
             view.record_price()?;
         }
         let mut bank = state::write(&accounts.bank)?;
+        let marks = if liquidation.outcome.after.equity.0 < 0 {
+            liquidated.liable_markets()?
+        } else {
+            MarketSet::default()
+        };
+        set_marks(&mut liquidated, &markets, marks)?;
         let mut settlements = Vec::new();
         if liquidated.position_count == 0 {
             for view in touched() {
                 let mut ledger = state::write(&view.ledger)?;
                 let bank = Some(&mut *bank);
                 settlements.push(settle_carry(&mut liquidated, &mut ledger, bank, now)?);
+                unmark_left(&mut liquidated, &mut ledger)?;
                 ledger.invariant()?;
             }
         }
-        let below_zero = liquidation.outcome.after.equity.0 < 0 && !liquidated.owes_nothing();
-        let marks = if below_zero {
-            liquidated.markets()?
-        } else {
-            MarketSet::default()
-        };
-        set_marks(&mut liquidated, &markets, marks)?;
         bank.invariant()?;
         liquidated.invariant()?;
         liquidator.invariant()?;

@@ -1,0 +1,153 @@
+//! Accounts below zero that others owe something: their loss is recognised as far as nothing covers it, and the markets they
+//! are in pay again.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test that overflows fails"
+)]
+
+use estuary::state::claims::{CLAIM_WINDOW, SHARE_WAIT};
+use estuary::state::{MarketLedger, Unsettled};
+use estuary_tests::setup::USD;
+use estuary_tests::trade::PERP;
+use estuary_tests::{ix, EstuaryError as E, Outcome, Pit, Trader};
+
+/// What everybody has deposited.
+const CASH: i64 = 10_000 * USD as i64;
+
+/// Two traders who have won and lost without positions: the maker is the loser.
+struct Stage {
+    pit: Pit,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let cash = CASH.unsigned_abs();
+        Self {
+            pit: Pit::new(cash, cash),
+        }
+    }
+
+    fn winner(&self) -> Trader {
+        self.pit.taker.clone()
+    }
+
+    fn loser(&self) -> Trader {
+        self.pit.maker.clone()
+    }
+
+    /// The loser loses so many dollars to the winner in a market, or wins them when negative.
+    fn lose(&mut self, market: usize, dollars: i64) {
+        let underlying = self.pit.markets[market].clone();
+        let slot = self.pit.world.slot(&underlying, PERP.0, 0, 0);
+        let (winner, loser) = (self.winner(), self.loser());
+        let amount = dollars * USD as i64;
+        self.pit
+            .world
+            .shift(&winner, &loser, &underlying, slot, amount);
+    }
+
+    fn settle(&mut self, trader: &Trader, market: usize) -> Outcome {
+        let underlying = self.pit.markets[market].clone();
+        let pit = &mut self.pit;
+        pit.world.settle(&pit.house, trader, &underlying, false)
+    }
+
+    fn mark(&mut self) -> Outcome {
+        let all: Vec<_> = self.pit.markets.iter().collect();
+        let mark = ix::mark_account(&self.pit.house, &self.pit.maker, &all);
+        self.pit.world.send(mark, &[])
+    }
+
+    fn ledger(&self, market: usize) -> MarketLedger {
+        self.pit.world.read(&self.pit.markets[market].ledger)
+    }
+
+    fn unsettled(&self, trader: &Trader, market: u16) -> Unsettled {
+        let account = self.pit.world.account(trader);
+        account.unsettled_in(market).copied().unwrap_or_default()
+    }
+
+    fn cash(&self, trader: &Trader) -> i64 {
+        self.pit.world.cash(trader)
+    }
+}
+
+#[test]
+fn a_claim_elsewhere_covers_its_part_of_a_loss_and_blocks_nothing() {
+    let mut stage = Stage::new();
+    let (winner, loser) = (stage.winner(), stage.loser());
+    // A claim on 3,000 in BTC, a loss of 15,000 in SOL, 10,000 in cash.
+    stage.lose(0, -3_000);
+    stage.settle(&loser, 0).ok();
+    stage.lose(1, 15_000);
+    stage.settle(&winner, 1).ok();
+    // BTC has nothing to lose by the account, so it is not held up.
+    stage.mark().ok();
+    assert_eq!(stage.pit.world.account(&loser).marked, 0b10);
+    assert_eq!(stage.ledger(0).claims.unresolved, 0);
+    stage.settle(&loser, 1).ok();
+    let pool = stage.ledger(1).claims;
+    assert_eq!((pool.loss_to_share, pool.unresolved), (2_000 * USD, 0));
+    assert_eq!(stage.cash(&loser), 0);
+    assert_eq!(stage.unsettled(&loser, 1).carry, -3_000 * USD as i64);
+    stage.mark().refused(E::NothingToMark);
+    stage.settle(&winner, 0).ok();
+    stage.pit.world.pass(SHARE_WAIT);
+    // What the claim pays goes on to SOL.
+    stage.settle(&loser, 0).ok();
+    assert_eq!(stage.cash(&loser), 3_000 * USD as i64);
+    stage.settle(&loser, 1).ok();
+    stage.settle(&winner, 1).ok();
+    let account = stage.pit.world.account(&loser);
+    assert!(account.owes_nothing() && account.cash() == 0);
+    // The loser had 10,000, and all of it is the winner's: 2,000 of 15,000 are missing.
+    assert_eq!(stage.cash(&winner), 2 * CASH);
+    assert_eq!(stage.ledger(1).claims.total_socialised, 2_000 * USD);
+}
+
+/// A claim on 3,000 in BTC, then losses of 6,000 there and of 9,000 in SOL: 2,000 more than the cash and the claim.
+fn with_two_losses() -> Stage {
+    let mut stage = Stage::new();
+    let loser = stage.loser();
+    stage.lose(0, -3_000);
+    stage.settle(&loser, 0).ok();
+    stage.pit.world.pass(CLAIM_WINDOW);
+    stage.lose(0, 6_000);
+    stage.lose(1, 9_000);
+    stage
+}
+
+#[test]
+fn markets_share_what_is_missing_alike_whichever_is_settled_first() {
+    for order in [[0, 1], [1, 0]] {
+        let mut stage = with_two_losses();
+        let loser = stage.loser();
+        stage.mark().ok();
+        assert_eq!(stage.pit.world.account(&loser).marked, 0b11);
+        for market in order {
+            stage.settle(&loser, market).ok();
+            // Not asked a second time before the other has had its share.
+            stage.mark().refused(E::NothingToMark);
+        }
+        let missing = [0, 1].map(|market| stage.ledger(market).claims.loss_to_share);
+        assert_eq!(missing, [800 * USD, 1_200 * USD]);
+        let left = [0, 1].map(|market| stage.unsettled(&loser, market).carry);
+        assert_eq!(left.iter().sum::<i64>(), -3_000 * USD as i64);
+        assert_eq!(stage.pit.world.account(&loser).marked, 0);
+        assert_eq!(stage.cash(&loser), 0);
+    }
+}
+
+#[test]
+fn nothing_is_recognised_beside_claims_before_the_account_is_marked() {
+    let mut stage = with_two_losses();
+    let (winner, loser) = (stage.winner(), stage.loser());
+    stage.settle(&winner, 0).ok();
+    stage.settle(&loser, 0).ok();
+    assert_eq!(stage.ledger(0).claims.loss_to_share, 0);
+    // It pays like everybody who has cash.
+    assert_eq!(stage.unsettled(&loser, 0).carry, 0);
+    assert_eq!(stage.cash(&loser), CASH - 6_000 * USD as i64);
+}
