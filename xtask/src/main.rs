@@ -7,6 +7,7 @@ mod demo;
 mod idl;
 mod process;
 mod readme;
+mod record;
 mod sbf;
 mod test;
 
@@ -51,12 +52,24 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Run a random test at length and write what was sent and how it ended to docs/runs
+    Run {
+        /// Which one
+        #[arg(value_enum)]
+        name: RunName,
+    },
     /// Build the program and replay prices through it in an embedded SVM
     Demo {
         /// For the demo, e.g. --prices FILE; `cargo xtask demo -- --help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RunName {
+    /// Random histories of the whole clearing core, to docs/runs/stateful.json
+    Stateful,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -106,6 +119,9 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Idl { check: false } => idl::write(&root),
         Task::Idl { check: true } => idl::check(&root, idl::Selection::Program),
+        Task::Run {
+            name: RunName::Stateful,
+        } => record::stateful(&root),
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }
 }
