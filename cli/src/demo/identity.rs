@@ -91,11 +91,13 @@ impl Identities {
         self.money_holds() && self.lots_hold() && self.costs_hold()
     }
 
-    fn money_holds(&self) -> bool {
+    /// Whether cash, fees, the vault and what the bank owes agree.
+    pub fn money_holds(&self) -> bool {
         self.cash + i128::from(self.fees) == i128::from(self.vault) && self.deposits == self.vault
     }
 
-    fn lots_hold(&self) -> bool {
+    /// Whether longs and shorts sum to zero, and open interest is the longs.
+    pub fn lots_hold(&self) -> bool {
         self.wrong_interest == 0
             && self
                 .series

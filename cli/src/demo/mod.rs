@@ -2,7 +2,7 @@
 //!
 //! file → [`price_file`] (or [`synthetic`]) → [`prices`] → [`world`] (the program deployed in [`svm`], markets by [`listing`] and
 //! [`surface`]) → [`books`] (who trades what) → [`replay`] (each step: prices, reports, [`bot`]) → [`table`] (while it
-//! runs) → [`summary`] (at the end). No margin is computed here: [`view`] calls the engine.
+//! runs) → [`summary`] and [`report`] (at the end). No margin is computed here: [`view`] calls the engine.
 
 mod books;
 mod bot;
@@ -13,6 +13,7 @@ mod ops;
 mod price_file;
 mod prices;
 mod replay;
+mod report;
 mod summary;
 mod surface;
 pub mod svm;
@@ -32,6 +33,7 @@ use crate::time;
 use price_file::Window;
 use prices::History;
 use replay::Replay;
+use report::Report;
 use svm::Svm;
 use table::Screen;
 use world::World;
@@ -60,6 +62,9 @@ pub struct DemoCommand {
     /// Last bar to replay, UTC.
     #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "prices")]
     to: Option<i64>,
+    /// Writes the replay as a page with charts, one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 /// Runs the demo: 0 when everything held, 1 when something did not, 2 when it could not run.
@@ -76,6 +81,9 @@ pub fn run(command: &DemoCommand) -> ExitCode {
 
 fn replay(command: &DemoCommand) -> Result<bool> {
     let started = Instant::now();
+    if let Some(path) = &command.report {
+        report::check_path(path)?;
+    }
     let history = history(command)?;
     let days = (history.end() - history.start()) / 86_400;
     ensure!(
@@ -96,7 +104,18 @@ fn replay(command: &DemoCommand) -> Result<bool> {
         courses.len(),
     )?;
     let outcome = Replay::new(&mut world, &history, courses, first)?.run(&mut screen)?;
-    let success = summary::print(&world, &outcome)?;
+    let verdict = summary::print(&world, &outcome)?;
+    if let Some(path) = &command.report {
+        let report = Report {
+            world: &world,
+            history: &history,
+            prices: command.prices.as_deref().map(file_name),
+            outcome: &outcome,
+            verdict: &verdict,
+        };
+        report.write(path)?;
+        println!("Report: {}", path.display());
+    }
     let activity = &world.activity;
     println!(
         "{} transactions and {} simulations in {:.0} s.",
@@ -104,7 +123,13 @@ fn replay(command: &DemoCommand) -> Result<bool> {
         format::count(activity.simulations),
         started.elapsed().as_secs_f64()
     );
-    Ok(success)
+    Ok(verdict.success())
+}
+
+/// The last part of a path.
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// The file's history, or the synthetic one.

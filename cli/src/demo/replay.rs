@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use estuary::state::MarginAccount;
 use estuary_risk::margin::MarginReport;
 
 use super::books::{self, BookLeg, LIQUIDATOR, MAKER};
@@ -14,11 +15,43 @@ use super::table::{Frame, Row, Screen};
 use super::view::{Comparison, View};
 use super::world::World;
 
-/// What one account went through.
+/// What an account is worth and what it needs, as the program reported it.
 #[derive(Clone, Copy, Debug)]
+pub struct Levels {
+    /// Value of the account.
+    pub equity: i64,
+    /// Initial margin.
+    pub initial: i64,
+    /// Maintenance margin.
+    pub maintenance: i64,
+}
+
+/// One moment: a step before the bot acted or, if it liquidated, after it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Unix seconds.
+    pub time: i64,
+    /// Prices in the order of the markets, units of 10^-8.
+    pub prices: Vec<u64>,
+    /// The accounts in the order of the courses.
+    pub accounts: Vec<Levels>,
+}
+
+/// Copies of everything at the lowest price of the main market, before the bot acted.
+pub struct AtLow {
+    /// The markets.
+    pub view: View,
+    /// The accounts in the order of the courses.
+    pub accounts: Vec<MarginAccount>,
+}
+
+/// What one account went through.
+#[derive(Clone, Debug)]
 pub struct Course {
     /// The account.
     pub name: &'static str,
+    /// What it traded, in words.
+    pub description: String,
     /// Quote units deposited.
     pub deposit: u64,
     /// After the opening trades.
@@ -51,6 +84,12 @@ pub struct Outcome {
     pub courses: Vec<Course>,
     /// When the main market was lowest.
     pub low: Step,
+    /// Everything then.
+    pub at_low: AtLow,
+    /// Every moment, in order.
+    pub samples: Vec<Sample>,
+    /// How many steps there were.
+    pub steps: u64,
     /// What the bot did.
     pub liquidations: Vec<Liquidation>,
     /// Accounts below maintenance after the last step.
@@ -106,6 +145,7 @@ pub fn open_books(world: &mut World) -> Result<Vec<Course>> {
         );
         courses.push(Course {
             name: plan.name,
+            description: plan.description.clone(),
             deposit: plan.deposit,
             start,
             low: start,
@@ -129,11 +169,23 @@ fn place_of(world: &World, name: &str) -> Result<usize> {
     place.with_context(|| format!("no {name}"))
 }
 
+impl AtLow {
+    /// Copies everything as it is now.
+    fn read(world: &World) -> Result<Self> {
+        Ok(Self {
+            view: world.view()?,
+            accounts: (0..world.traders.len())
+                .map(|place| world.account(place))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
 impl<'a> Replay<'a> {
     /// A replay of accounts that are open.
     ///
     /// # Errors
-    /// When there is no liquidator.
+    /// When there is no liquidator, or an account cannot be read.
     pub fn new(
         world: &'a mut World,
         history: &'a History,
@@ -151,6 +203,7 @@ impl<'a> Replay<'a> {
                 units: 0,
             })
             .collect();
+        let at_low = AtLow::read(world)?;
         Ok(Self {
             world,
             history,
@@ -159,6 +212,9 @@ impl<'a> Replay<'a> {
             outcome: Outcome {
                 courses,
                 low: first,
+                at_low,
+                samples: Vec::new(),
+                steps: 0,
                 liquidations: Vec::new(),
                 left_behind: Vec::new(),
                 refusals: BTreeMap::new(),
@@ -185,7 +241,12 @@ impl<'a> Replay<'a> {
             if step.prices[main] < self.outcome.low.prices[main] {
                 self.compare_at_low(&step)?;
             }
+            self.sample(&step);
+            self.outcome.steps += 1;
             let liquidated = self.act(&step, screen)?;
+            if liquidated {
+                self.sample(&step);
+            }
             self.outcome.broken_steps += u64::from(!Identities::read(self.world)?.hold());
             screen.show(&self.frame(number, &step), liquidated);
             let bar = number / STEPS_PER_BAR;
@@ -249,12 +310,27 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
+    /// Notes what was just reported.
+    fn sample(&mut self, step: &Step) {
+        let levels = |row: &Row| Levels {
+            equity: row.equity,
+            initial: row.initial,
+            maintenance: row.maintenance,
+        };
+        self.outcome.samples.push(Sample {
+            time: step.time,
+            prices: step.prices.clone(),
+            accounts: self.rows.iter().map(levels).collect(),
+        });
+    }
+
     fn compare_at_low(&mut self, step: &Step) -> Result<()> {
-        let view = self.world.view()?;
+        let at_low = AtLow::read(self.world)?;
         self.outcome.low = step.clone();
-        for (place, course) in self.outcome.courses.iter_mut().enumerate() {
-            course.low = view.compare(&self.world.account(place)?)?;
+        for (course, account) in self.outcome.courses.iter_mut().zip(&at_low.accounts) {
+            course.low = at_low.view.compare(account)?;
         }
+        self.outcome.at_low = at_low;
         Ok(())
     }
 

@@ -10,12 +10,29 @@ use super::view::Comparison;
 use super::world::World;
 use crate::time;
 
-/// Prints the summary. True when every identity holds, the program and the native engine agreed, and no account that
-/// could be liquidated was left below maintenance.
+/// Whether a replay went well.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict {
+    /// Every identity held after every step.
+    pub sound: bool,
+    /// The program and the native engine agreed.
+    pub equal: bool,
+    /// Accounts left below maintenance that could be liquidated.
+    pub could_be_liquidated: usize,
+}
+
+impl Verdict {
+    /// All of it.
+    pub fn success(&self) -> bool {
+        self.sound && self.equal && self.could_be_liquidated == 0
+    }
+}
+
+/// Prints the summary and says whether the replay went well.
 ///
 /// # Errors
 /// When an account cannot be read.
-pub fn print(world: &World, outcome: &Outcome) -> Result<bool> {
+pub fn print(world: &World, outcome: &Outcome) -> Result<Verdict> {
     print_liquidations(world, outcome);
     print_margins(world, outcome);
     print_courses(outcome);
@@ -28,17 +45,23 @@ pub fn print(world: &World, outcome: &Outcome) -> Result<bool> {
         .iter()
         .filter(|left| !left.nothing_to_take)
         .count();
-    let sound = identities.hold() && outcome.broken_steps == 0;
-    let equal = outcome.differing == 0;
-    let success = sound && equal && could_be_liquidated == 0;
+    let verdict = Verdict {
+        sound: identities.hold() && outcome.broken_steps == 0,
+        equal: outcome.differing == 0,
+        could_be_liquidated,
+    };
     println!(
         "\n{}: identities {}, reports {}; {} left that could be liquidated, {deficits} in deficit.",
-        if success { "Success" } else { "FAILURE" },
-        if sound { "hold" } else { "BROKEN" },
-        if equal { "agree" } else { "DIFFER" },
+        if verdict.success() {
+            "Success"
+        } else {
+            "FAILURE"
+        },
+        if verdict.sound { "hold" } else { "BROKEN" },
+        if verdict.equal { "agree" } else { "DIFFER" },
         accounts(could_be_liquidated),
     );
-    Ok(success)
+    Ok(verdict)
 }
 
 fn accounts(number: usize) -> String {

@@ -12,6 +12,7 @@ use estuary_risk::scenario::{Scenario, SPOT_NODES};
 use estuary_risk::units::ONE_Q30;
 
 use super::format;
+use super::report::curve::Curves;
 use super::world::Underlying;
 
 /// What an account needs with each position margined alone, and together.
@@ -118,6 +119,19 @@ impl View {
             ));
         }
         Ok(words)
+    }
+
+    /// Margin by scenario of an account's book in a market; none without a position there.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn curves(&self, account: &MarginAccount, market: u16) -> Result<Option<Curves>> {
+        if bridge::positions_in(account, market).is_empty() {
+            return Ok(None);
+        }
+        let copy = self.markets.get(usize::from(market));
+        let copy = copy.context("a position in an unknown market")?;
+        Curves::new(account, copy, self.now).map(Some)
     }
 
     /// The book's requirement with and without netting between positions.
