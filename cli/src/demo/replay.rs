@@ -37,8 +37,10 @@ pub struct Sample {
     pub accounts: Vec<Levels>,
 }
 
-/// Copies of everything at the lowest price of the main market, before the bot acted.
-pub struct AtLow {
+/// Copies of everything at one moment.
+pub struct Moment {
+    /// Unix seconds.
+    pub time: i64,
     /// The markets.
     pub view: View,
     /// The accounts in the order of the courses.
@@ -84,8 +86,10 @@ pub struct Outcome {
     pub courses: Vec<Course>,
     /// When the main market was lowest.
     pub low: Step,
-    /// Everything then.
-    pub at_low: AtLow,
+    /// Everything after the opening trades.
+    pub at_start: Moment,
+    /// Everything when the main market was lowest, before the bot acted.
+    pub at_low: Moment,
     /// Every moment, in order.
     pub samples: Vec<Sample>,
     /// How many steps there were.
@@ -169,10 +173,11 @@ fn place_of(world: &World, name: &str) -> Result<usize> {
     place.with_context(|| format!("no {name}"))
 }
 
-impl AtLow {
+impl Moment {
     /// Copies everything as it is now.
     fn read(world: &World) -> Result<Self> {
         Ok(Self {
+            time: world.now,
             view: world.view()?,
             accounts: (0..world.traders.len())
                 .map(|place| world.account(place))
@@ -203,7 +208,7 @@ impl<'a> Replay<'a> {
                 units: 0,
             })
             .collect();
-        let at_low = AtLow::read(world)?;
+        let (at_start, at_low) = (Moment::read(world)?, Moment::read(world)?);
         Ok(Self {
             world,
             history,
@@ -212,6 +217,7 @@ impl<'a> Replay<'a> {
             outcome: Outcome {
                 courses,
                 low: first,
+                at_start,
                 at_low,
                 samples: Vec::new(),
                 steps: 0,
@@ -325,7 +331,7 @@ impl<'a> Replay<'a> {
     }
 
     fn compare_at_low(&mut self, step: &Step) -> Result<()> {
-        let at_low = AtLow::read(self.world)?;
+        let at_low = Moment::read(self.world)?;
         self.outcome.low = step.clone();
         for (course, account) in self.outcome.courses.iter_mut().zip(&at_low.accounts) {
             course.low = at_low.view.compare(account)?;

@@ -160,14 +160,15 @@ impl Curves {
             .unwrap_or_default()
     }
 
-    /// By how much the bound lies below the worst node, as a share of the bound: how much the picture has to show.
+    /// By how much the bound lies below the worst node of a volatility level, at most, as a share of the requirement: how
+    /// much the picture has to show.
     pub fn gap(&self) -> f64 {
-        let (bound, node) = (self.worst_bound().1 .1, self.worst_node().1 .1);
-        if bound < 0.0 {
-            (node - bound) / -bound
-        } else {
-            0.0
-        }
+        let worst = |points: &[Point]| points.iter().map(|point| point.1).fold(0.0, f64::min);
+        let gaps = self
+            .levels
+            .iter()
+            .map(|level| worst(&level.nodes) - worst(&level.bound));
+        gaps.fold(0.0, f64::max) / (self.certified_loss as f64).max(1.0)
     }
 }
 

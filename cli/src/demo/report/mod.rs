@@ -42,6 +42,8 @@ pub struct Report<'a> {
 /// A book whose curves are drawn.
 struct Book {
     name: &'static str,
+    /// Unix seconds.
+    time: i64,
     curves: Curves,
 }
 
@@ -138,7 +140,7 @@ impl Report<'_> {
                 div {
                     dt { "Books balance, reports agree" }
                     dd class=(if verdict.success() { "good" } else { "bad" }) {
-                        @if verdict.sound && verdict.equal { "at every step" } @else { "NO" }
+                        @if verdict.sound && verdict.equal { "always" } @else { "NO" }
                     }
                 }
             }
@@ -191,11 +193,12 @@ impl Report<'_> {
                 "The program asks what the whole book would gain or lose if the price moved, at three levels of volatility. It computes "
                 "this at nine prices (the dots). A book can lose more between two dots than at either of them, so the program does not "
                 "trust the dots: from the slopes at both it derives a " b { "certified bound" } " (dashed) that the true curve cannot cross. "
-                "The solid curve is the truth, sampled from the same engine at 16 points between each two dots. Taken "
-                (time::full(self.outcome.low.time)) " UTC, before the liquidator acted."
+                "The solid curve is the truth, sampled from the same engine at 16 points between each two dots. All at "
+                (time::full(book.time)) " UTC."
             }
             (legend(&[("equity", "what the book gains or loses"), ("bound", "certified bound; the shade is the distance to it")]))
             (scenarios::panels(curves))
+            (scenarios::close_up(curves))
             p {
                 "Largest loss in the range: at the dots " b { (money(node)) } ", on the true curve " b { (money(curve)) }
                 ", by the bound " b { (money(bound)) } ". With the extreme moves below, which count in part, the market's requirement is "
@@ -254,23 +257,24 @@ impl Report<'_> {
         }
     }
 
-    /// The book with the largest distance between its bound and its nodes, at the low; none when nobody holds anything.
+    /// The book with the largest distance between its bound and its nodes, at the start or at the low; none when nobody
+    /// holds anything.
     fn book(&self) -> Result<Option<Book>> {
-        let at_low = &self.outcome.at_low;
         let mut best: Option<Book> = None;
-        for (account, course) in at_low.accounts.iter().zip(&self.outcome.courses) {
-            for market in account.markets()?.iter() {
-                let Some(curves) = at_low.view.curves(account, market)? else {
-                    continue;
-                };
-                let better = best
-                    .as_ref()
-                    .is_none_or(|best| curves.gap() > best.curves.gap());
-                if better && curves.certified_loss > 0 {
-                    best = Some(Book {
-                        name: course.name,
-                        curves,
-                    });
+        for moment in [&self.outcome.at_start, &self.outcome.at_low] {
+            for (account, course) in moment.accounts.iter().zip(&self.outcome.courses) {
+                for market in account.markets()?.iter() {
+                    let Some(curves) = moment.view.curves(account, market)? else {
+                        continue;
+                    };
+                    let gap = best.as_ref().map_or(-1.0, |best| best.curves.gap());
+                    if curves.gap() > gap {
+                        best = Some(Book {
+                            name: course.name,
+                            time: moment.time,
+                            curves,
+                        });
+                    }
                 }
             }
         }
