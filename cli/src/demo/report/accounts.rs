@@ -39,7 +39,7 @@ fn fate(outcome: &Outcome, course: &Course) -> Markup {
         @match liquidations.len() {
             0 if health >= 0 => { "Never below its maintenance margin: at the closest it had " (format::money(health)) " to spare" }
             0 => { b { "Below its maintenance margin" } " by up to " (format::money(-health)) ", and not liquidated" }
-            1 => { b { "Liquidated once" } ", at a cost of " (format::money(cost)) "; before it, it was short of " (format::money(-health)) }
+            1 => { b { "Liquidated once" } ", at a cost of " (format::money(cost)) "; at worst it was short of " (format::money(-health)) }
             times => { b { "Liquidated " (times) " times" } ", at a cost of " (format::money(cost)) "; at worst it was short of " (format::money(-health)) }
         }
         " (" (time::short(when)) " UTC)."

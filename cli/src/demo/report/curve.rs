@@ -133,7 +133,7 @@ impl Curves {
             }
         }
         for level in &mut self.levels {
-            level.curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+            level.curve.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         }
         Ok(())
     }

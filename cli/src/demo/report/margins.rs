@@ -12,9 +12,19 @@ const BAR: f64 = 13.0;
 const ROW: f64 = 78.0;
 const AXIS: f64 = 24.0;
 const TOP: f64 = 6.0;
+/// Room that a value takes.
+const LABEL: f64 = 56.0;
 
-/// The chart at a moment, `width` units wide.
-pub fn chart(outcome: &Outcome, moment: fn(&Course) -> &Comparison, width: f64) -> Markup {
+/// The chart at a moment, for wide windows and for phones.
+pub fn charts(outcome: &Outcome, moment: fn(&Course) -> &Comparison) -> Markup {
+    html! {
+        div class="wide" { (chart(outcome, moment, 440.0)) }
+        div class="narrow" { (chart(outcome, moment, 350.0)) }
+    }
+}
+
+/// The chart, `width` units wide.
+fn chart(outcome: &Outcome, moment: fn(&Course) -> &Comparison, width: f64) -> Markup {
     let courses: Vec<&Course> = with_positions(outcome).collect();
     let most = courses
         .iter()
@@ -40,8 +50,8 @@ pub fn chart(outcome: &Outcome, moment: fn(&Course) -> &Comparison, width: f64) 
                 @let top = TOP + ROW * place as f64;
                 @let one = moment(course);
                 text class="label strong" x=(number(across.start)) y=(number(top + 15.0)) { (course.name) }
-                (bar(&across, top + 24.0, one.portfolio, "portfolio", "as one portfolio"))
-                (bar(&across, top + 42.0, one.isolated, "isolated", "each position alone"))
+                (bar(&across, top + 24.0, (one.portfolio, one.equity), "portfolio", "as one portfolio"))
+                (bar(&across, top + 42.0, (one.isolated, one.equity), "isolated", "each position alone"))
                 (equity(&across, top, one, course.name))
             }
         }
@@ -56,13 +66,19 @@ pub fn with_positions(outcome: &Outcome) -> impl Iterator<Item = &Course> {
         .filter(|course| course.start.isolated > 0)
 }
 
-fn bar(across: &Axis, top: f64, margin: i64, class: &str, words: &str) -> Markup {
-    let end = across.place(units(margin));
+/// A bar with its value beside it, moved on where the mark of the equity stands.
+fn bar(across: &Axis, top: f64, (margin, equity): (i64, i64), class: &str, words: &str) -> Markup {
+    let (end, mark) = (across.place(units(margin)), across.place(units(equity)));
+    let label = if (end..end + LABEL).contains(&mark) {
+        mark
+    } else {
+        end
+    };
     html! {
         rect class=(class) x=(number(across.start)) y=(number(top)) width=(number(end - across.start)) height=(number(BAR)) rx="2" {
             title { "Initial margin " (words) ": " (format::money(margin)) }
         }
-        text class="label" x=(number(end + 5.0)) y=(number(top + BAR - 2.0)) { (format::money(margin)) }
+        text class="label" x=(number(label + 5.0)) y=(number(top + BAR - 2.0)) { (format::money(margin)) }
     }
 }
 

@@ -219,13 +219,13 @@ impl Report<'_> {
             p {
                 b { "Cross margin" } " (blue) looks at an account as one portfolio: what one position loses in a scenario, another may gain, "
                 "and only the difference has to be secured. " b { "Isolated margin" } " (grey) treats every position as if it stood alone and adds "
-                "the requirements up. Both are initial margin by the same engine; the black mark is the account's equity."
+                "the requirements up. Both are initial margin by the same engine; the upright mark is the account's equity."
             }
             div class="pair" {
-                div class="card" { h3 { "At the start" } (margins::chart(outcome, |course| &course.start, 440.0)) }
+                div class="card" { h3 { "At the start" } (margins::charts(outcome, |course| &course.start)) }
                 div class="card" {
                     h3 { "At the low of " (self.world.underlyings[main].symbol) ", " (time::short(outcome.low.time)) " UTC, before the liquidator acted" }
-                    (margins::chart(outcome, |course| &course.low, 440.0))
+                    (margins::charts(outcome, |course| &course.low))
                 }
             }
             @for course in could_not {

@@ -91,7 +91,7 @@ fn line<'a>(world: &'a World, samples: &[Sample], market: usize) -> Line<'a> {
 fn apart(wanted: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut placed: Vec<f64> = wanted.collect();
     let mut order: Vec<usize> = (0..placed.len()).collect();
-    order.sort_by(|a, b| placed[*a].total_cmp(&placed[*b]));
+    order.sort_unstable_by(|a, b| placed[*a].total_cmp(&placed[*b]).then(a.cmp(b)));
     // Downwards each one gives way to the one above it; then all move back by half of what the last one was pushed.
     let last_wanted = order.last().map_or(0.0, |last| placed[*last]);
     for pair in order.windows(2) {
@@ -109,7 +109,7 @@ mod tests {
     fn labels_do_not_overlap() {
         let placed = apart([50.0, 52.0, 51.0].into_iter());
         let mut sorted = placed.clone();
-        sorted.sort_by(f64::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         assert!(sorted
             .windows(2)
             .all(|pair| pair[1] - pair[0] >= LABEL_HEIGHT));
