@@ -102,8 +102,8 @@ pub fn checks(world: &World, outcome: &Outcome, identities: &Identities) -> Mark
         html! {
             tr {
                 td class="words" { (what) }
-                td class="words" { (sides) }
                 td class=(if holds { "good" } else { "bad" }) { (if holds { "holds" } else { "BROKEN" }) }
+                td class="words" { (sides) }
             }
         }
     };
@@ -111,7 +111,7 @@ pub fn checks(world: &World, outcome: &Outcome, identities: &Identities) -> Mark
     html! {
         div class="scroll" {
             table {
-                thead { tr { th { "identity" } th class="words" { "both sides at the end" } th { "" } } }
+                thead { tr { th { "identity" } th { "" } th class="words" { "both sides at the end" } } }
                 tbody {
                     (row(
                         html! { "Cash of all accounts plus trading fees is what the vault holds and what the bank owes" },
