@@ -114,6 +114,7 @@ impl Report<'_> {
 
     fn head(&self) -> Markup {
         let (outcome, verdict) = (self.outcome, self.verdict);
+        let balanced = verdict.sound && verdict.equal;
         let main = super::books::main_market(&self.world.underlyings);
         let underlying = &self.world.underlyings[main];
         let fall = outcome.low.prices[main] as f64 / underlying.first_price as f64 - 1.0;
@@ -139,8 +140,8 @@ impl Report<'_> {
                 div { dt { "Accounts that owe more than they have" } dd { (deficits) } }
                 div {
                     dt { "Books balance, reports agree" }
-                    dd class=(if verdict.success() { "good" } else { "bad" }) {
-                        @if verdict.sound && verdict.equal { "always" } @else { "NO" }
+                    dd class=(if balanced { "good" } else { "bad" }) {
+                        @if balanced { "always" } @else { "NO" }
                     }
                 }
             }
