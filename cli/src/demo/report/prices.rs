@@ -30,7 +30,7 @@ pub fn chart(world: &World, outcome: &Outcome, size: (f64, f64)) -> Markup {
     let low = all().map(|point| point.1).fold(0.0, f64::min);
     let high = all().map(|point| point.1).fold(0.0, f64::max);
     let room = (high - low).max(0.01) * 0.06;
-    let plot = Plot::new(size, 84.0, super::span(samples), (low - room, high + room));
+    let plot = Plot::new(size, 96.0, super::span(samples), (low - room, high + room));
     let labels = apart(lines.iter().map(|line| {
         let last = line.points.last().map_or(0.0, |point| point.1);
         plot.up.place(last)
