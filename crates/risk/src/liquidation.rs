@@ -73,6 +73,8 @@ pub struct LiquidationOutcome {
     pub after: MarginReport,
     /// The account's cash after the takes.
     pub cash: Money,
+    /// Takes of one leg; those after them are one share of every leg.
+    pub single_takes: usize,
 }
 
 /// Why nothing is taken.
@@ -134,20 +136,7 @@ pub fn plan(
     markets: &mut [LiquidationMarket<'_>],
     takes: &mut Vec<Take>,
 ) -> Result<LiquidationOutcome, LiquidationError> {
-    let mut risks = Vec::with_capacity(markets.len());
-    risks.resize(markets.len(), MarketRisk::EMPTY);
-    let mut worst = Vec::with_capacity(markets.len());
-    worst.resize(markets.len(), CENTRE_COLUMN);
-    let mut planner = Planner {
-        markets,
-        risks,
-        worst,
-        cash: outside.cash,
-        outside,
-        discount_left: Money(0),
-        evaluations_left: MAX_EVALUATIONS,
-        searches_left: MAX_SEARCHES,
-    };
+    let mut planner = Planner::new(outside, markets);
     let (mut totals, before) = planner.evaluate()?;
     if !before.is_liquidatable() {
         return Err(LiquidationError::NotLiquidatable {
@@ -158,6 +147,7 @@ pub fn plan(
     planner.accept();
     planner.discount_left = before.equity.max(Money(0));
     let mut report = before;
+    let mut single_takes = 0;
     while takes.len() < MAX_TAKES && report.equity < report.liquidation_target()? {
         let Some((take, next_totals, next)) = planner.best_take(&totals, &report)? else {
             if report.is_liquidatable() {
@@ -166,6 +156,7 @@ pub fn plan(
             break;
         };
         takes.push(take);
+        single_takes = takes.len();
         totals = next_totals;
         report = next;
     }
@@ -176,10 +167,28 @@ pub fn plan(
         before,
         after: report,
         cash: planner.cash,
+        single_takes,
     })
 }
 
-impl Planner<'_, '_> {
+impl<'m, 'a> Planner<'m, 'a> {
+    fn new(outside: AccountTotals, markets: &'m mut [LiquidationMarket<'a>]) -> Self {
+        let mut risks = Vec::with_capacity(markets.len());
+        risks.resize(markets.len(), MarketRisk::EMPTY);
+        let mut worst = Vec::with_capacity(markets.len());
+        worst.resize(markets.len(), CENTRE_COLUMN);
+        Self {
+            markets,
+            worst,
+            risks,
+            cash: outside.cash,
+            outside,
+            discount_left: Money(0),
+            evaluations_left: MAX_EVALUATIONS,
+            searches_left: MAX_SEARCHES,
+        }
+    }
+
     fn evaluate(&mut self) -> Result<(AccountTotals, MarginReport), RiskError> {
         let mut totals = AccountTotals {
             cash: self.cash,
@@ -626,5 +635,8 @@ fn signed_like(lots: u64, like: i64) -> Result<i64, RiskError> {
     Ok(lots.saturating_mul(like.signum()))
 }
 
+mod steps;
 #[cfg(test)]
 mod tests;
+
+pub use steps::{report, reports_after_each};

@@ -55,14 +55,39 @@ fn run(
         costs: &mut costs,
         discount: DISCOUNT,
     }];
-    (
-        plan(
-            AccountTotals::with_cash(Money(cash)),
-            &mut markets,
-            &mut takes,
-        ),
-        takes,
-    )
+    let outside = AccountTotals::with_cash(Money(cash));
+    let planned = plan(outside, &mut markets, &mut takes);
+    if let Ok(outcome) = &planned {
+        check_steps(outside, &mut markets, &takes, outcome);
+    }
+    (planned, takes)
+}
+
+/// Walking through a plan ends where the plan ended, and each take of one leg raises health.
+fn check_steps(
+    outside: AccountTotals,
+    markets: &mut [LiquidationMarket<'_>],
+    takes: &[Take],
+    outcome: &LiquidationOutcome,
+) {
+    let left: Vec<Leg> = markets[0].legs.to_vec();
+    let reports = reports_after_each(outside, markets, takes, outcome).unwrap();
+    assert_eq!(
+        (reports.len(), reports.last()),
+        (takes.len(), Some(&outcome.after))
+    );
+    assert_eq!(markets[0].legs, left);
+    let outside = AccountTotals {
+        cash: outcome.cash,
+        ..outside
+    };
+    assert_eq!(report(outside, markets), Ok(outcome.after));
+    let mut health = outcome.before.health_maintenance().unwrap();
+    for report in &reports[..outcome.single_takes] {
+        let next = report.health_maintenance().unwrap();
+        assert!(next > health);
+        health = next;
+    }
 }
 
 #[test]
