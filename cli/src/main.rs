@@ -7,6 +7,7 @@
 
 mod demo;
 mod deploy;
+mod liquidation;
 mod risk;
 mod time;
 
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Margin and prices of a portfolio in a JSON file, by the program's own risk engine.
     Risk(risk::RiskCommand),
+    /// What liquidating a portfolio in a JSON file takes, by the program's own risk engine.
+    Liquidation(liquidation::LiquidationCommand),
     /// Replays a price crash through the real program in an embedded SVM: accounts, margins, liquidations.
     Demo(demo::DemoCommand),
     /// Compares a deployment file with a cluster, shows what is missing and, asked to, sends it.
@@ -35,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Risk(command) => risk::run(&command),
+        Command::Liquidation(command) => liquidation::run(&command),
         Command::Demo(command) => demo::run(&command),
         Command::Deploy(command) => deploy::run(&command),
     }

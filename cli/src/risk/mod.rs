@@ -3,17 +3,18 @@
 //! file → [`json`] (values and their paths) → [`input`] (checked portfolio) → [`scale`] (the engine's
 //! integers) → [`margin`] or [`price`] (the engine) → [`output`] or [`table`].
 
+pub mod book;
 mod decimal;
-mod input;
-mod json;
+pub mod input;
+pub mod json;
 mod margin;
-mod notes;
-mod output;
+pub mod notes;
+pub mod output;
 mod parameters;
 mod price;
 mod quote;
-mod scale;
-mod table;
+pub mod scale;
+pub mod table;
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -53,28 +54,46 @@ enum Action {
     Price(FileArguments),
 }
 
+/// The file and the form of the answer.
 #[derive(Args)]
-struct FileArguments {
+pub struct FileArguments {
     /// The portfolio in JSON; `-` reads standard input. Fields: docs/risk-cli.md.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t = Format::Json)]
-    output: Format,
+    pub output: Format,
 }
 
+/// How an answer is printed.
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+pub enum Format {
     /// For programs: one JSON object.
     Json,
     /// For people: aligned tables.
     Table,
 }
 
+impl FileArguments {
+    /// Reads and checks the file.
+    pub fn portfolio(&self) -> Result<(Input, Notes), String> {
+        let bytes = read(self)?;
+        let mut notes = Notes::default();
+        let input = Node::read(&bytes)
+            .and_then(|document| Input::read(&document, &mut notes))
+            .map_err(|error| error.to_string())?;
+        Ok((input, notes))
+    }
+}
+
 /// Runs the command. On an error nothing is printed to standard output.
 pub fn run(command: &RiskCommand) -> ExitCode {
-    let printed = answer(command).and_then(|text| print(&text));
-    match printed {
+    finish(answer(command))
+}
+
+/// Prints an answer, or the error.
+pub fn finish(answer: Result<String, String>) -> ExitCode {
+    match answer.and_then(|text| print(&text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -85,35 +104,30 @@ pub fn run(command: &RiskCommand) -> ExitCode {
 
 fn answer(command: &RiskCommand) -> Result<String, String> {
     let (Action::Margin(arguments) | Action::Price(arguments)) = &command.action;
-    let bytes = read(arguments)?;
-    let mut notes = Notes::default();
-    let input = Node::read(&bytes)
-        .and_then(|document| Input::read(&document, &mut notes))
-        .map_err(|error| error.to_string())?;
+    let (input, mut notes) = arguments.portfolio()?;
     let in_words = |error: json::InputError| error.to_string();
-    let (node, text) = match &command.action {
+    match &command.action {
         Action::Margin(_) => {
             let margin = margin::compute(&input, &mut notes).map_err(in_words)?;
             match arguments.output {
-                Format::Json => (Some(output::margin(&margin, &notes)), String::new()),
-                Format::Table => (None, table::margin(&margin, &notes)),
+                Format::Json => json_text(&output::margin(&margin, &notes)),
+                Format::Table => Ok(table::margin(&margin, &notes)),
             }
         }
         Action::Price(_) => {
             let markets = price::compute(&input, &mut notes).map_err(in_words)?;
             match arguments.output {
-                Format::Json => (Some(output::prices(&markets, &notes)), String::new()),
-                Format::Table => (None, table::prices(&markets, &notes)),
+                Format::Json => json_text(&output::prices(&markets, &notes)),
+                Format::Table => Ok(table::prices(&markets, &notes)),
             }
         }
-    };
-    match node {
-        Some(node) => {
-            let text = node.pretty().map_err(|error| error.to_string())?;
-            Ok(text + "\n")
-        }
-        None => Ok(text),
     }
+}
+
+/// An answer as JSON text.
+pub fn json_text(node: &Node) -> Result<String, String> {
+    let text = node.pretty().map_err(|error| error.to_string())?;
+    Ok(text + "\n")
 }
 
 fn read(arguments: &FileArguments) -> Result<Vec<u8>, String> {

@@ -19,7 +19,8 @@ pub fn fraction(ppm: i64) -> Decimal {
     Decimal::new(i128::from(ppm), 6)
 }
 
-fn with_notes(mut fields: Vec<(&'static str, Node)>, notes: &Notes) -> Node {
+/// The answer's fields, then what was rounded and what is doubtful.
+pub fn with_notes(mut fields: Vec<(&'static str, Node)>, notes: &Notes) -> Node {
     fields.extend(notes.nodes());
     Node::Object(
         fields

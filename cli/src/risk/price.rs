@@ -1,8 +1,8 @@
 //! `estuary risk price`: every series of the file.
 
+use super::book::warn_of_calendar_arbitrage;
 use super::input::{Input, SeriesKind};
 use super::json::InputError;
-use super::margin::warn_of_calendar_arbitrage;
 use super::notes::Notes;
 use super::quote::{self, Quote};
 use super::scale::MarketPrices;

@@ -163,9 +163,17 @@ impl Lots {
     }
 }
 
-/// The finest lot for which the market's holdings stay below 2^32 lots, and each holding in it.
-pub fn lots(holdings: &[&Holding], notes: &mut Notes) -> Result<(i32, Vec<Lots>), InputError> {
-    for decimals in (MIN_LOT_DECIMALS..=MAX_LOT_DECIMALS).rev() {
+/// The lot given, or else the finest for which the market's holdings stay below 2^32 lots, and each holding in it.
+pub fn lots(
+    holdings: &[&Holding],
+    given: Option<i32>,
+    notes: &mut Notes,
+) -> Result<(i32, Vec<Lots>), InputError> {
+    let choice = match given {
+        Some(decimals) => decimals..=decimals,
+        None => MIN_LOT_DECIMALS..=MAX_LOT_DECIMALS,
+    };
+    for decimals in choice.rev() {
         let Some(scaled) = holdings
             .iter()
             .map(|holding| holding.quantity.nearest(decimals))

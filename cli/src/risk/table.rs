@@ -12,22 +12,25 @@ use super::quote::{shown, shown_price};
 
 /// Rows of text, perhaps under a header: the first column to the left, the others to the right.
 #[derive(Default)]
-struct Table {
+pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(header: &[&str]) -> Self {
+    /// An empty table under a header.
+    pub fn new(header: &[&str]) -> Self {
         Self {
             rows: vec![header.iter().map(|name| (*name).to_owned()).collect()],
         }
     }
 
-    fn row(&mut self, cells: Vec<String>) {
+    /// Adds a row.
+    pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    fn write(&self, out: &mut String) {
+    /// Lays the rows out.
+    pub fn write(&self, out: &mut String) {
         let width = |column: usize| {
             self.rows
                 .iter()
@@ -55,7 +58,7 @@ impl Table {
 }
 
 /// Money to the nearest cent; the JSON answer has every micro-unit.
-fn cents(value: Money) -> String {
+pub fn cents(value: Money) -> String {
     let cents = money(value).nearest(2).map_or(0, |scaled| scaled.units);
     let sign = if cents < 0 { "-" } else { "" };
     let cents = cents.unsigned_abs();
@@ -179,7 +182,8 @@ pub fn prices(markets: &[MarketQuotes], notes: &Notes) -> String {
     finish(out, notes)
 }
 
-fn finish(mut out: String, notes: &Notes) -> String {
+/// The text with the notes below it.
+pub fn finish(mut out: String, notes: &Notes) -> String {
     let lines: Vec<String> = notes.lines().collect();
     if !lines.is_empty() {
         out.push('\n');

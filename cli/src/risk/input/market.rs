@@ -4,7 +4,7 @@ use estuary_risk::fixed::{sqrt_tau_q32, TAU_MAX_SECONDS};
 use estuary_risk::market::OptionKind;
 use estuary_risk::smile::{Smile, SmileError};
 
-use super::{Expiry, Market, Series, SeriesKind, Vol, SETTLEMENT_SYMBOLS};
+use super::{liquidation, Expiry, Market, Series, SeriesKind, Vol, SETTLEMENT_SYMBOLS};
 use crate::risk::decimal::Decimal;
 use crate::risk::json::{At, Fields, InputError};
 use crate::risk::notes::Notes;
@@ -25,6 +25,8 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         "confidence",
         "price_age",
         "parameters",
+        "lot",
+        "liquidation",
         "expiries",
         "series",
     ])?;
@@ -41,6 +43,11 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         }
     }
     let grid = parameters::read(&symbol, &fields, notes)?;
+    let lot_decimals = match fields.optional("lot") {
+        Some(at) => Some(liquidation::read_lot(&at)?),
+        None => None,
+    };
+    let discount = liquidation::read_discount(&fields, notes)?;
     let expiries = fields.items("expiries")?;
     if expiries.len() > MAX_EXPIRIES {
         let message = format!("more than {MAX_EXPIRIES} expiries");
@@ -65,6 +72,8 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         symbol,
         spot,
         grid,
+        discount,
+        lot_decimals,
         expiries,
         series,
     })

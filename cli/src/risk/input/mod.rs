@@ -1,11 +1,15 @@
 //! The portfolio file, checked field by field.
 
 mod account;
+mod liquidation;
 mod market;
 
+use estuary_risk::liquidation::DiscountParameters;
 use estuary_risk::market::OptionKind;
 use estuary_risk::scenario::ScenarioGrid;
 use estuary_risk::smile::Smile;
+
+pub use liquidation::lot;
 
 use super::decimal::Decimal;
 use super::json::{At, InputError, Node};
@@ -34,6 +38,10 @@ pub struct Market {
     pub spot: Decimal,
     /// Its stress scenarios.
     pub grid: ScenarioGrid,
+    /// What a liquidator of its positions earns.
+    pub discount: DiscountParameters,
+    /// A lot is `10^-lot_decimals` units, where the file says so.
+    pub lot_decimals: Option<i32>,
     /// Its expiries.
     pub expiries: Vec<Expiry>,
     /// Its series.

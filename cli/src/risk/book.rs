@@ -1,0 +1,217 @@
+//! The account's holdings as the engine's books.
+
+use estuary_risk::market::{Instrument, Leg, MarketArrays};
+use estuary_risk::smile::{check_no_calendar, Smile, SmileSlice};
+use estuary_risk::units::{Money, RiskError};
+
+use super::input::{Account, Expiry, Holding, Market, SeriesKind, Vol};
+use super::json::InputError;
+use super::notes::Notes;
+use super::scale::{lots, Lots, MarketPrices};
+
+/// The account's cash.
+pub fn cash(account: &Account) -> Result<Money, InputError> {
+    account
+        .cash
+        .nearest(6)
+        .and_then(|scaled| i64::try_from(scaled.units).ok())
+        .map(Money)
+        .ok_or_else(|| refusal("account", RiskError::MoneyOverflow))
+}
+
+/// The account's holdings in one market, in the engine's units.
+pub struct Book<'a> {
+    /// The market of the file.
+    pub market: &'a Market,
+    /// Its prices.
+    pub prices: MarketPrices,
+    /// A lot is `10^-lot_decimals` units.
+    pub lot_decimals: i32,
+    /// Holdings and what of each is used, in the order of the file.
+    pub holdings: Vec<(&'a Holding, Lots)>,
+}
+
+/// A book that the engine can evaluate.
+pub struct Priced {
+    /// The market's arrays.
+    pub arrays: MarketArrays,
+    /// A leg per holding.
+    pub legs: Vec<Leg>,
+    /// The cost of each.
+    pub costs: Vec<Money>,
+}
+
+impl<'a> Book<'a> {
+    /// Scales the account's holdings in market number `index`.
+    pub fn new(
+        account: &'a Account,
+        index: usize,
+        market: &'a Market,
+        notes: &mut Notes,
+    ) -> Result<Self, InputError> {
+        let prices = MarketPrices::new(market, notes)?;
+        warn_of_calendar_arbitrage(market, notes);
+        let holdings: Vec<&Holding> = account
+            .holdings
+            .iter()
+            .filter(|holding| holding.market == index)
+            .collect();
+        let (lot_decimals, all_lots) = lots(&holdings, market.lot_decimals, notes)?;
+        Ok(Self {
+            market,
+            prices,
+            lot_decimals,
+            holdings: holdings.into_iter().zip(all_lots).collect(),
+        })
+    }
+
+    /// Every holding as a leg of the engine, with its cost.
+    pub fn price(&self) -> Result<Priced, InputError> {
+        let market = self.market;
+        let inputs = self.prices.inputs(market, self.lot_decimals);
+        let spot_path = format!("{}.spot", market.path);
+        let mut arrays = MarketArrays::new(&inputs, market.expiries.len(), self.holdings.len())
+            .map_err(|error| refusal(&spot_path, error))?;
+        let (mut legs, mut costs) = (Vec::new(), Vec::new());
+        for (holding, lots) in &self.holdings {
+            let instrument = self.instrument(&mut arrays, holding)?;
+            legs.push(Leg {
+                instrument,
+                lots: lots.lots,
+            });
+            let cost = self
+                .cost(holding, *lots)
+                .ok_or_else(|| refusal(&holding.path, RiskError::MoneyOverflow))?;
+            costs.push(cost);
+        }
+        Ok(Priced {
+            arrays,
+            legs,
+            costs,
+        })
+    }
+
+    /// What a holding is called: its series, or the market's symbol.
+    pub fn name(&self, holding: &Holding) -> &'a str {
+        match holding.series {
+            None => &self.market.symbol,
+            Some(index) => &self.market.series[index].name,
+        }
+    }
+
+    /// The engine's handle of a holding, its strike priced at the first meeting.
+    fn instrument(
+        &self,
+        arrays: &mut MarketArrays,
+        holding: &Holding,
+    ) -> Result<Instrument, InputError> {
+        let Some(index) = holding.series else {
+            return Ok(Instrument::Spot);
+        };
+        let series = &self.market.series[index];
+        let made = match series.kind {
+            SeriesKind::Spot => Ok(Instrument::Spot),
+            SeriesKind::Perpetual => Ok(Instrument::Perpetual),
+            SeriesKind::Future { expiry } => {
+                self.add_expiry(arrays, expiry)?;
+                arrays.future(expiry as u8)
+            }
+            SeriesKind::Option {
+                kind,
+                expiry,
+                vol_q32,
+                ..
+            } => {
+                self.add_expiry(arrays, expiry)?;
+                let strike = self.prices.strikes[index];
+                let vol_q32 = match (vol_q32, self.market.expiries[expiry].vol) {
+                    (0, Some(Vol::Flat(flat))) => flat,
+                    (own, _) => own,
+                };
+                let log_strike = estuary_risk::fixed::ln_q40(strike.0);
+                arrays.option(kind, expiry as u8, strike, log_strike, vol_q32)
+            }
+        };
+        made.map_err(|error| refusal(&series.path, error))
+    }
+
+    fn add_expiry(&self, arrays: &mut MarketArrays, index: usize) -> Result<(), InputError> {
+        let expiry = &self.market.expiries[index];
+        let ratio = self.prices.forward_ratio_q30(self.prices.forwards[index]);
+        arrays
+            .add_expiry(index as u8, expiry.seconds_left, ratio, &smile_of(expiry))
+            .map_err(|error| refusal(&expiry.path, error))
+    }
+
+    /// Perpetuals and futures carry their cost; premiums and spot were paid in cash.
+    fn cost(&self, holding: &Holding, lots: Lots) -> Option<Money> {
+        let mark = match holding.series.map(|index| self.market.series[index].kind) {
+            Some(SeriesKind::Perpetual) => self.prices.spot,
+            Some(SeriesKind::Future { expiry }) => self.prices.forwards[expiry],
+            _ => return Some(Money(0)),
+        };
+        lots.cost_down(holding.entry.unwrap_or(self.prices.decimal(mark)))
+    }
+}
+
+/// What the engine prepares an expiry with. A flat volatility reaches the strikes at full precision;
+/// an expiry without any holds only futures and options with their own.
+fn smile_of(expiry: &Expiry) -> Smile {
+    match expiry.vol {
+        Some(Vol::Smile(smile)) => smile,
+        Some(Vol::Flat(vol_q32)) => Smile::flat(
+            u64::try_from((u128::from(vol_q32) * 1_000_000_000) >> 32)
+                .unwrap_or(u64::MAX)
+                .clamp(
+                    estuary_risk::smile::ATM_VOL_MIN_PPB,
+                    estuary_risk::smile::ATM_VOL_MAX_PPB,
+                ),
+        ),
+        None => Smile::flat(1_000_000_000),
+    }
+}
+
+/// Posting such a surface would be refused on chain; a what-if may ask all the same.
+pub fn warn_of_calendar_arbitrage(market: &Market, notes: &mut Notes) {
+    let mut expiries: Vec<&Expiry> = market
+        .expiries
+        .iter()
+        .filter(|expiry| expiry.vol.is_some())
+        .collect();
+    expiries.sort_unstable_by_key(|expiry| expiry.time);
+    let slice = |expiry: &Expiry| {
+        let sqrt_tau = estuary_risk::fixed::sqrt_tau_q32(expiry.seconds_left);
+        SmileSlice::new(&smile_of(expiry), sqrt_tau).ok()
+    };
+    for pair in expiries.windows(2) {
+        let [earlier, later] = pair else { continue };
+        let slices = slice(earlier).zip(slice(later));
+        if earlier.time == later.time
+            || slices.is_none_or(|(before, after)| check_no_calendar(&before, &after).is_ok())
+        {
+            continue;
+        }
+        let message = format!(
+            "calendar arbitrage: total variance falls below that of {}",
+            earlier.path
+        );
+        notes.warn(&later.path, message);
+    }
+}
+
+/// The engine's refusal at a place of the input.
+pub fn refusal(path: &str, error: RiskError) -> InputError {
+    let message = match error {
+        RiskError::MoneyOverflow => {
+            "amounts do not fit 64 bits of micro-units of the settlement token"
+        }
+        RiskError::TooManyLots => "the quantities of this market are too large",
+        RiskError::BadLotValue => "price and quantities cannot be represented together",
+        RiskError::ForwardOutOfRange => "the forward is outside half to twice the spot price",
+        RiskError::ZeroStrike => "the strike is zero",
+        RiskError::VolOutOfRange => "the volatility is outside what is priced",
+        RiskError::CapacityExceeded => "more strikes than the engine takes",
+        RiskError::UnknownInstrument => "the engine does not know the series",
+    };
+    InputError::new(path, message)
+}
