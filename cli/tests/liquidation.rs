@@ -318,9 +318,20 @@ fn the_underlying_counts_and_is_not_taken() {
     for take in items(&got["calls"][0]["takes"]) {
         assert_eq!(take["series"], "PERP");
     }
-    assert!(items(&got["left"])
-        .iter()
-        .all(|left| left["series"] == "PERP"));
+    // Without cash nothing buys the calls back: that is for a sale of the token.
+    input["account"]["positions"] = json!([position("C90", -70.0)]);
+    let stuck = plan(&input);
+    assert_eq!(
+        (&stuck["end"], &stuck["calls"]),
+        (&json!("deficit"), &json!([]))
+    );
+    assert!(table(&input).contains("Its tokens are sold by liquidate_token."));
+    input["account"]["positions"] = json!([position("C90", -30.0)]);
+    let stuck = plan(&input);
+    assert_eq!(
+        (&stuck["end"], &stuck["calls"]),
+        (&json!("unhealthy"), &json!([]))
+    );
 }
 
 #[test]

@@ -13,7 +13,12 @@ use std::path::Path;
 use std::process::Command;
 
 /// Pages with examples, where they exist.
-const PAGES: [&str; 3] = ["README.md", "docs/risk-cli.md", "docs/deploy.md"];
+const PAGES: [&str; 4] = [
+    "README.md",
+    "docs/risk-cli.md",
+    "docs/liquidation-cli.md",
+    "docs/deploy.md",
+];
 
 /// One command and the output that the page shows.
 #[derive(Debug, PartialEq, Eq)]

@@ -54,6 +54,8 @@ pub struct Plan {
     pub end: End,
     /// Positions that are left.
     pub left: Vec<Left>,
+    /// Whether the account holds some of an underlying, which `liquidate` leaves.
+    pub has_tokens: bool,
 }
 
 /// How a plan ends.
@@ -165,6 +167,10 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Plan, InputError> {
         };
         calls.push(call);
     }
+    if calls.len() == MAX_CALLS {
+        let message = format!("the plan stops after {MAX_CALLS} calls");
+        notes.warn("account", message);
+    }
     let left: Vec<Left> = books.iter().flat_map(LiveBook::left).collect();
     let end = if after.report.equity < Money(0) {
         End::Deficit
@@ -188,6 +194,7 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Plan, InputError> {
         calls,
         end,
         left,
+        has_tokens: books.iter().any(LiveBook::has_tokens),
     })
 }
 
@@ -297,6 +304,12 @@ impl<'a> LiveBook<'a> {
             outside.unsettled = outside.unsettled.plus(cost)?;
         }
         Ok(())
+    }
+
+    fn has_tokens(&self) -> bool {
+        self.holdings
+            .iter()
+            .any(|holding| is_token(&self.book, holding))
     }
 
     fn left(&self) -> impl Iterator<Item = Left> + '_ {

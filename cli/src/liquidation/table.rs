@@ -1,6 +1,7 @@
 //! The answer as aligned tables for a person.
 
 use crate::risk::notes::Notes;
+use crate::risk::output::money;
 use crate::risk::table::{cents, finish, Table};
 
 use super::plan::{Call, End, Health, Plan};
@@ -115,15 +116,20 @@ fn verdict(plan: &Plan) -> String {
         End::Flat => "every position is taken and the account owes nothing".to_owned(),
         End::Deficit => format!(
             "the account owes {} more than it has",
-            cents(plan.deficit())
+            money(plan.deficit())
         ),
         End::Unhealthy => {
             "the account is still below maintenance margin, and nothing more can be taken"
                 .to_owned()
         }
     };
+    let tokens = if plan.has_tokens && matches!(plan.end, End::Deficit | End::Unhealthy) {
+        " Its tokens are sold by liquidate_token."
+    } else {
+        ""
+    };
     if plan.calls.is_empty() {
-        return format!("Nothing can be taken: {end}.");
+        return format!("Nothing can be taken: {end}.{tokens}");
     }
-    format!("{calls}, {takes}, {discount} of discount: {end}.")
+    format!("{calls}, {takes}, {discount} of discount: {end}.{tokens}")
 }
