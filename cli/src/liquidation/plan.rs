@@ -266,7 +266,7 @@ impl<'a> LiveBook<'a> {
     fn new(book: Book<'a>) -> Result<Self, InputError> {
         let mut priced = book.price()?;
         let mut order: Vec<usize> = (0..book.holdings.len()).collect();
-        order.sort_by_key(|index| is_token(&book, book.holdings[*index].0));
+        order.sort_unstable_by_key(|index| (is_token(&book, book.holdings[*index].0), *index));
         let (mut legs, mut costs, mut holdings) = (Vec::new(), Vec::new(), Vec::new());
         for index in order {
             let (holding, lots) = &book.holdings[index];
