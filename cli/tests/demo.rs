@@ -2,31 +2,11 @@
 //!
 //! Without an ELF the tests that need one fail and say how to make it; `ESTUARY_ALLOW_NO_SBF=1` leaves them out.
 
+mod common;
+
+use common::elf;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-/// The program, or nothing where going without it is allowed.
-fn elf() -> Option<PathBuf> {
-    let folder = std::env::var_os("ESTUARY_ELF_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy"),
-        PathBuf::from,
-    );
-    let elf = folder.join("estuary.so");
-    if elf.is_file() {
-        return Some(elf);
-    }
-    let allowed = std::env::var("ESTUARY_ALLOW_NO_SBF").is_ok_and(|value| value == "1");
-    assert!(
-        allowed,
-        "{} is missing: run `cargo xtask build-sbf`",
-        elf.display()
-    );
-    eprintln!(
-        "left out: {} is missing, `cargo xtask build-sbf` makes it",
-        elf.display()
-    );
-    None
-}
 
 fn demo(elf: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_estuary"))

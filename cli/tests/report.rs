@@ -3,34 +3,14 @@
 //! Without an ELF the tests that need one fail and say how to make it; `ESTUARY_ALLOW_NO_SBF=1` leaves them out.
 #![allow(clippy::arithmetic_side_effects, reason = "tests add small numbers")]
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use common::elf;
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
 use roxmltree::{Document, Node};
-
-/// The program, or nothing where going without it is allowed.
-fn elf() -> Option<PathBuf> {
-    let folder = std::env::var_os("ESTUARY_ELF_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy"),
-        PathBuf::from,
-    );
-    let elf = folder.join("estuary.so");
-    if elf.is_file() {
-        return Some(elf);
-    }
-    let allowed = std::env::var("ESTUARY_ALLOW_NO_SBF").is_ok_and(|value| value == "1");
-    assert!(
-        allowed,
-        "{} is missing: run `cargo xtask build-sbf`",
-        elf.display()
-    );
-    eprintln!(
-        "left out: {} is missing, `cargo xtask build-sbf` makes it",
-        elf.display()
-    );
-    None
-}
 
 /// Two markets, one of them with a name to escape, and a fall that liquidates; the file has a name to escape too.
 const ROWS: &str = "2025-01-01T00:00:00Z,A<&B,100,101,99,100\n\
