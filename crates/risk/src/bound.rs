@@ -76,6 +76,92 @@ struct Dip {
     position_q31: u64,
 }
 
+/// Where the bound dips below the chord of a cell between two nodes of the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellDip {
+    /// Volatility level.
+    pub level: usize,
+    /// Node at the left end.
+    pub node: usize,
+    /// How far from the left end, a fraction of the cell's width in Q31.
+    pub position_q31: u64,
+    /// The bound there: lots × fraction of spot in Q28.
+    pub pnl_q28: i64,
+}
+
+/// A book's columns: what the bound is computed from.
+struct Cells<'c> {
+    pnl: &'c [i64; COLUMNS],
+    long_side: &'c LongSide,
+    grid: &'c ScenarioGrid,
+    scale: Scale,
+}
+
+impl<'c> Cells<'c> {
+    #[inline(always)]
+    fn new(
+        pnl: &'c [i64; COLUMNS],
+        long_side: &'c LongSide,
+        grid: &'c ScenarioGrid,
+        absolute_lots: u64,
+    ) -> Self {
+        Self {
+            pnl,
+            long_side,
+            grid,
+            scale: Scale(64u32.saturating_sub(absolute_lots.leading_zeros())),
+        }
+    }
+
+    #[inline(always)]
+    fn end(&self, column: usize, spot_move: usize) -> End {
+        End {
+            pnl: self.pnl.get(column).copied().unwrap_or(0),
+            value: self.long_side.value_q28.get(column).copied().unwrap_or(0),
+            slope: self.long_side.slope_q28.get(column).copied().unwrap_or(0),
+            multiple_q30: self.grid.multiple_q30.get(spot_move).copied().unwrap_or(0),
+        }
+    }
+
+    /// Calls `visit` with level, left node and dip of every cell of the core that has one.
+    #[inline(always)]
+    fn visit_core(&self, mut visit: impl FnMut(usize, usize, &Dip)) {
+        for level in 0..crate::scenario::VOL_LEVELS {
+            let first = level.wrapping_mul(SPOT_NODES);
+            let mut left = self.end(first, 0);
+            for node in 1..SPOT_NODES {
+                let right = self.end(first.wrapping_add(node), node);
+                if let Some(dip) = self.scale.dip(&left, &right) {
+                    visit(level, node.wrapping_sub(1), &dip);
+                }
+                left = right;
+            }
+        }
+    }
+}
+
+/// The dips of the bound between the nodes of the core, for whoever shows it; see [`certified_loss_q28`].
+pub fn core_dips(
+    pnl: &[i64; COLUMNS],
+    long_side: &LongSide,
+    grid: &ScenarioGrid,
+    absolute_lots: u64,
+    visit: &mut dyn FnMut(CellDip),
+) {
+    if long_side.lots == 0 {
+        return;
+    }
+    let cells = Cells::new(pnl, long_side, grid, absolute_lots);
+    cells.visit_core(|level, node, dip| {
+        visit(CellDip {
+            level,
+            node,
+            position_q31: dip.position_q31,
+            pnl_q28: cells.scale.up(dip.pnl),
+        });
+    });
+}
+
 impl Scale {
     /// Rounded down; at most 31 bits and a sign.
     #[inline(always)]
@@ -83,10 +169,11 @@ impl Scale {
         value >> self.0
     }
 
-    /// Back from a scaled loss of at least 0.
+    /// Back from a scaled amount.
     fn up(&self, scaled: i64) -> i64 {
-        let loss = i128::from(scaled).wrapping_shl(self.0);
-        i64::try_from(loss).unwrap_or(i64::MAX)
+        let amount = i128::from(scaled).wrapping_shl(self.0);
+        let most = if scaled < 0 { i64::MIN } else { i64::MAX };
+        i64::try_from(amount).unwrap_or(most)
     }
 
     /// The tangents' meeting point in the cell from `left` to `right`, `None` where the chord is the bound.
@@ -135,32 +222,16 @@ pub fn certified_loss_q28(
     if long_side.lots == 0 {
         return scan_loss_q28;
     }
-    let scale = Scale(64u32.saturating_sub(absolute_lots.leading_zeros()));
-    let end = |column: usize, spot_move: usize| End {
-        pnl: pnl.get(column).copied().unwrap_or(0),
-        value: long_side.value_q28.get(column).copied().unwrap_or(0),
-        slope: long_side.slope_q28.get(column).copied().unwrap_or(0),
-        multiple_q30: grid.multiple_q30.get(spot_move).copied().unwrap_or(0),
-    };
-    let mut loss = 0;
-    for level in 0..crate::scenario::VOL_LEVELS {
-        let first = level.wrapping_mul(SPOT_NODES);
-        let mut left = end(first, 0);
-        for node in 1..SPOT_NODES {
-            let right = end(first.wrapping_add(node), node);
-            if let Some(dip) = scale.dip(&left, &right) {
-                loss = loss.max(dip.pnl.saturating_neg());
-            }
-            left = right;
-        }
-    }
+    let cells = Cells::new(pnl, long_side, grid, absolute_lots);
+    let mut loss = 0i64;
+    cells.visit_core(|_, _, dip| loss = loss.max(dip.pnl.saturating_neg()));
     let outermost = [(0, 0), (SPOT_NODES.wrapping_sub(1), TAILS_PER_SIDE)];
     for (node, first_tail) in outermost {
         let column = VOL_UP.wrapping_mul(SPOT_NODES).wrapping_add(node);
-        let mut inner = end(column, node);
+        let mut inner = cells.end(column, node);
         let mut inner_inverse_weight = 1i64 << 16;
         for tail in first_tail..first_tail.wrapping_add(TAILS_PER_SIDE) {
-            let outer = end(
+            let outer = cells.end(
                 CORE_COLUMNS.wrapping_add(tail),
                 SPOT_NODES.wrapping_add(tail),
             );
@@ -179,14 +250,14 @@ pub fn certified_loss_q28(
             } else {
                 (inner_inverse_weight, inverse_weight)
             };
-            if let Some(dip) = scale.dip(left, right) {
+            if let Some(dip) = cells.scale.dip(left, right) {
                 loss = loss.max(weighted_loss(&dip, weights));
             }
             inner = outer;
             inner_inverse_weight = inverse_weight;
         }
     }
-    scan_loss_q28.max(scale.up(loss))
+    scan_loss_q28.max(cells.scale.up(loss))
 }
 
 /// The dip's loss times the weight at its place (scaled), rounded up; inverse weights of the left and

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::array::{ExpiryContext, Moneyness, StrikeArray};
-use crate::bound::{add_scaled, certified_loss_q28, LongSide};
+use crate::bound::{add_scaled, certified_loss_q28, core_dips, CellDip, LongSide};
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
 use crate::smile::Smile;
 use crate::spot::SpotBalance;
@@ -426,13 +426,8 @@ impl MarketArrays {
         if legs.is_empty() {
             return Ok(());
         }
-        let sums = self.sum_legs(legs)?;
         let mut long_side = LongSide::EMPTY;
-        // A balance is short of its lots by less than one in Q30 and moves by less than 8 times spot: 2 in Q28.
-        let error_q28 = self
-            .accumulate(&mut risk.pnl_q28, &mut long_side)
-            .wrapping_add(i128::from(sums.balances).wrapping_mul(2));
-        add_linear(&mut risk.pnl_q28, sums.linear_q30, &self.inputs.grid);
+        let (sums, error_q28) = self.sum_columns(legs, &mut risk.pnl_q28, &mut long_side)?;
         risk.delta_q30 = self.net_delta_q30(sums.linear_q30);
 
         let (worst_column, scan_loss_q28) = worst_column(&risk.pnl_q28, &self.inputs.grid);
@@ -452,6 +447,38 @@ impl MarketArrays {
         risk.linear_value = self.lot_value.money_down(sums.linear_value_q30, 30)?;
         risk.spot_value = self.spot_value(&sums)?;
         Ok(())
+    }
+
+    /// The dips of the certified bound between the nodes of the core, of a book; see [`crate::bound`].
+    ///
+    /// Errors: those of [`MarketArrays::evaluate`].
+    pub fn core_dips(
+        &mut self,
+        legs: &[Leg],
+        visit: &mut dyn FnMut(CellDip),
+    ) -> Result<(), RiskError> {
+        let (mut pnl, mut long_side) = ([0; COLUMNS], LongSide::EMPTY);
+        let (sums, _) = self.sum_columns(legs, &mut pnl, &mut long_side)?;
+        let grid = &self.inputs.grid;
+        core_dips(&pnl, &long_side, grid, sums.absolute_lots, visit);
+        Ok(())
+    }
+
+    /// Fills a book's columns, zero before; returns its sums and the declared error of a column in Q28.
+    #[inline(always)]
+    fn sum_columns(
+        &mut self,
+        legs: &[Leg],
+        pnl: &mut [i64; COLUMNS],
+        long_side: &mut LongSide,
+    ) -> Result<(BookSums, i128), RiskError> {
+        let sums = self.sum_legs(legs)?;
+        // A balance is short of its lots by less than one in Q30 and moves by less than 8 times spot: 2 in Q28.
+        let error_q28 = self
+            .accumulate(pnl, long_side)
+            .wrapping_add(i128::from(sums.balances).wrapping_mul(2));
+        add_linear(pnl, sums.linear_q30, &self.inputs.grid);
+        Ok((sums, error_q28))
     }
 
     /// Whole lots of underlying at spot, rounded down, and balances at their own value.

@@ -4,7 +4,7 @@
 
 use estuary_risk::fixed::ln_q40;
 use estuary_risk::market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind};
-use estuary_risk::scenario::{ScenarioParameters, TAILS};
+use estuary_risk::scenario::{ScenarioParameters, SPOT_NODES, TAILS};
 use estuary_risk::smile::Smile;
 use estuary_risk::units::{Price, ONE_Q30, SECONDS_PER_DAY};
 
@@ -166,4 +166,39 @@ fn a_conversion_needs_next_to_nothing_at_any_strike() {
             risk.certified_loss
         );
     }
+}
+
+#[test]
+fn the_worst_dip_is_the_bound() {
+    let mut arrays = arrays(&ScenarioParameters::BTC, 1);
+    let expiry = add_expiry(&mut arrays, 7);
+    let legs = [OptionKind::Call, OptionKind::Put].map(|kind| Leg {
+        instrument: option(&mut arrays, kind, 100, expiry),
+        lots: 1_000_000_000,
+    });
+    let mut risk = MarketRisk::EMPTY;
+    arrays.evaluate(&legs, &mut risk).unwrap();
+    assert!(risk.certified_loss > risk.scan_loss);
+    let mut worst = 0;
+    arrays
+        .core_dips(&legs, &mut |dip| {
+            assert!(dip.node < SPOT_NODES - 1 && dip.position_q31 <= 1 << 31);
+            worst = worst.min(dip.pnl_q28);
+        })
+        .unwrap();
+    let loss = arrays.lot_value().money_up(-i128::from(worst), 28).unwrap();
+    // The requirement has the arrays' declared error on top: less than a thousandth of it.
+    let error = risk.certified_loss.0 - loss.0;
+    assert!(
+        (0..risk.certified_loss.0 / 1_000).contains(&error),
+        "{error}"
+    );
+    // A book without longs has no dips.
+    let short = legs.map(|leg| Leg {
+        lots: -leg.lots,
+        ..leg
+    });
+    arrays
+        .core_dips(&short, &mut |dip| panic!("{dip:?}"))
+        .unwrap();
 }

@@ -2,14 +2,12 @@
 //! the lower bound that the requirement is made of.
 //!
 //! The true curve comes from the engine itself, asked again with the nodes of its grid moved between the real ones. The
-//! bound is drawn by the rule of [`estuary_risk::bound`]: a cell's ends and the point where the end tangents of the net
-//! longs meet below their chord.
+//! bound is the engine's: a cell's ends and its dip between them; see [`estuary_risk::bound`].
 
 use anyhow::{Context, Result};
 use estuary::bridge::{Engine, MarketData};
 use estuary::state::MarginAccount;
 use estuary_client::risk::LoadedMarket;
-use estuary_risk::market::Instrument;
 use estuary_risk::scenario::{CENTRE_NODE, CORE_COLUMNS, SPOT_NODES, TAILS, VOL_LEVELS};
 use estuary_risk::units::ONE_Q30;
 
@@ -60,7 +58,7 @@ impl Curves {
     /// # Errors
     /// The engine's.
     pub fn new(account: &MarginAccount, market: &LoadedMarket, now: i64) -> Result<Self> {
-        let engine = evaluated(account, &market.data(), now)?;
+        let mut engine = evaluated(account, &market.data(), now)?;
         let per_lot = per_lot(&engine)?;
         let mut curves = Self {
             market: market.account.header.index,
@@ -69,7 +67,11 @@ impl Curves {
             scan_loss: engine.risk.scan_loss.0,
             certified_loss: engine.risk.certified_loss.0,
         };
-        let (values, slopes) = long_side(&engine)?;
+        let mut dips = Vec::new();
+        let Engine { arrays, legs, .. } = &mut *engine;
+        arrays
+            .core_dips(legs, &mut |dip| dips.push(dip))
+            .map_err(|error| anyhow::anyhow!("no bound to draw: {error:?}"))?;
         let pnl = engine.risk.pnl_q28.map(|pnl| pnl as f64 * per_lot);
         let grid = &market.account.header.grid;
         let moves = grid.multiple_q30.map(fraction);
@@ -78,18 +80,16 @@ impl Curves {
             level.nodes = (0..SPOT_NODES)
                 .map(|node| (moves[node], pnl[column(node)]))
                 .collect();
-            for node in 0..SPOT_NODES {
-                let here = column(node);
-                level.bound.push(level.nodes[node]);
-                if node + 1 < SPOT_NODES {
-                    let (ends, width) = ([here, here + 1], moves[node + 1] - moves[node]);
-                    let rise = (values[here + 1] - values[here]) * per_lot;
-                    let slopes = ends.map(|end| slopes[end] * per_lot);
-                    let ends = ends.map(|end| pnl[end]);
-                    level
-                        .bound
-                        .extend(dip(ends, rise, slopes, width).map(|(x, y)| (moves[node] + x, y)));
-                }
+            for (node, point) in level.nodes.iter().enumerate() {
+                level.bound.push(*point);
+                let cell = dips
+                    .iter()
+                    .filter(|dip| (dip.level, dip.node) == (number, node));
+                level.bound.extend(cell.map(|dip| {
+                    let share = dip.position_q31 as f64 / (1u64 << 31) as f64;
+                    let x = moves[node] + share * (moves[node + 1] - moves[node]);
+                    (x, dip.pnl_q28 as f64 * per_lot)
+                }));
             }
         }
         curves.tails = (0..TAILS)
@@ -191,53 +191,7 @@ fn per_lot(engine: &Engine) -> Result<f64> {
     Ok(value.0 as f64 / lots as f64)
 }
 
-/// Value and slope of the net long options in every core column, Q28.
-fn long_side(engine: &Engine) -> Result<([f64; CORE_COLUMNS], [f64; CORE_COLUMNS])> {
-    let mut net: std::collections::BTreeMap<u16, i64> = std::collections::BTreeMap::new();
-    for leg in &engine.legs {
-        if let Instrument::Option { strike, .. } = leg.instrument {
-            *net.entry(strike).or_default() += leg.lots;
-        }
-    }
-    let (mut values, mut slopes) = ([0.0; CORE_COLUMNS], [0.0; CORE_COLUMNS]);
-    for (strike, lots) in net.into_iter().filter(|(_, lots)| *lots > 0) {
-        let array = engine.arrays.strike_array(strike);
-        let array = array.map_err(|_| anyhow::anyhow!("a strike without an array"))?;
-        for column in 0..CORE_COLUMNS {
-            values[column] += lots as f64 * f64::from(array.value_q28[column]);
-            slopes[column] += lots as f64 * f64::from(array.slope_q28[column]);
-        }
-    }
-    Ok((values, slopes))
-}
-
-/// Where the end tangents of the net longs meet below their chord, taken off the book's chord: the distance from the left
-/// end, and the book's lower bound there.
-fn dip(pnl: [f64; 2], rise: f64, slopes: [f64; 2], width: f64) -> Option<Point> {
-    let (below_left, below_right) = (rise - slopes[0] * width, slopes[1] * width - rise);
-    let sum = below_left + below_right;
-    if below_left <= 0.0 || below_right <= 0.0 || sum <= 0.0 {
-        return None;
-    }
-    let share = below_right / sum;
-    let chord = pnl[0] + (pnl[1] - pnl[0]) * share;
-    Some((share * width, chord - below_left * below_right / sum))
-}
-
 /// A multiple in Q30 as a change.
 fn fraction(multiple_q30: i64) -> f64 {
     (multiple_q30 - ONE_Q30) as f64 / ONE_Q30 as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tangents_of_a_parabola_meet_half_way_and_a_quarter_below() {
-        // x² from 0 to 1: chord x, tangents 0 and 2x − 1 meet at (½, 0), half below the chord.
-        let (x, y) = dip([0.0, 1.0], 1.0, [0.0, 2.0], 1.0).unwrap();
-        assert!((x - 0.5).abs() < 1e-12 && y.abs() < 1e-12, "{x} {y}");
-        assert_eq!(dip([0.0, 1.0], 1.0, [1.0, 1.0], 1.0), None);
-    }
 }
