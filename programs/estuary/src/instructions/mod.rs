@@ -7,6 +7,7 @@ pub mod liquidator;
 pub(crate) mod pair;
 pub(crate) mod settlement;
 pub mod trader;
+pub(crate) mod vault;
 
 pub use admin::*;
 pub use keeper::*;

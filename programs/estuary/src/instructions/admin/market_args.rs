@@ -2,9 +2,8 @@
 
 use crate::{error::EstuaryError, oracle};
 use anchor_lang::prelude::*;
+use estuary_risk::units::ONE_PPM;
 
-/// Parts of a whole.
-const PPM: u32 = 1_000_000;
 /// Oldest price a market may allow.
 const SECONDS_PER_DAY: u32 = 86_400;
 /// Largest liquidation discount on delta: a tenth of spot.
@@ -115,13 +114,13 @@ impl CreateMarketArgs {
             EstuaryError::MaxConfidenceInvalid
         );
         require_gte!(
-            PPM,
+            ONE_PPM,
             self.max_confidence_ppm,
             EstuaryError::MaxConfidenceInvalid
         );
         require_gt!(self.band_spot_ppm, 0, EstuaryError::BandSpotInvalid);
-        require_gte!(PPM, self.band_spot_ppm, EstuaryError::BandSpotInvalid);
-        require_gte!(PPM, self.band_vega_ppm, EstuaryError::BandVegaInvalid);
+        require_gte!(ONE_PPM, self.band_spot_ppm, EstuaryError::BandSpotInvalid);
+        require_gte!(ONE_PPM, self.band_vega_ppm, EstuaryError::BandVegaInvalid);
         let delta = self.liquidation_delta_ppm;
         require_gt!(delta, 0, EstuaryError::LiquidationDeltaInvalid);
         require_gte!(
@@ -130,14 +129,14 @@ impl CreateMarketArgs {
             EstuaryError::LiquidationDeltaInvalid
         );
         require_gte!(
-            PPM,
+            ONE_PPM,
             self.liquidation_vega_ppm,
             EstuaryError::LiquidationVegaInvalid
         );
         require_gte!(MAX_FEE, self.maker_fee_ppm, EstuaryError::MakerFeeInvalid);
         require_gte!(MAX_FEE, self.taker_fee_ppm, EstuaryError::TakerFeeInvalid);
         require_gte!(
-            PPM,
+            ONE_PPM,
             self.option_fee_cap_ppm,
             EstuaryError::OptionFeeCapInvalid
         );

@@ -3,13 +3,11 @@
 use crate::{
     error::EstuaryError,
     event::{self, FeesSwept},
-    seeds,
+    instructions::{settlement::check_settlement_bank, vault::Vault},
     state::{self, Bank, Clearinghouse, MarketLedger, MarketRef, StateAccount},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{
-    transfer_checked, Mint, TokenAccount, TokenInterface, TransferChecked,
-};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
 /// Accounts of `sweep_fees`.
 #[event_cpi]
@@ -61,9 +59,7 @@ impl<'info> SweepFees<'info> {
             self.clearinghouse.key(),
             EstuaryError::AccountOfAnotherClearinghouse
         );
-        let is_settlement = state::read(&self.bank)?.is_settlement();
-        require!(is_settlement, EstuaryError::NotTheSettlementBank);
-        Ok(())
+        check_settlement_bank(&self.bank)
     }
 
     /// Moves all fees that were paid in a market: the clearinghouse's insurance share, rounded up, to the insurance fund,
@@ -78,17 +74,13 @@ impl<'info> SweepFees<'info> {
         let accounts = ctx.accounts;
         accounts.validate()?;
         let swept = accounts.take()?;
-        let before = accounts.vault.amount;
-        if swept.paid_out > 0 {
-            accounts.transfer_out(swept.paid_out)?;
-        }
-        accounts.vault.reload()?;
-        let sent = before.checked_sub(accounts.vault.amount);
-        require!(
-            sent == Some(swept.paid_out),
-            EstuaryError::VaultAmountMismatch
-        );
-        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)?;
+        let mut vault = Vault {
+            bank: &accounts.bank,
+            mint: &accounts.mint,
+            vault: &mut accounts.vault,
+            token_program: &accounts.token_program,
+        };
+        vault.pay_out(&accounts.destination, swept.paid_out)?;
         event::emit(&accounts.event_authority, &accounts.program, &swept)
     }
 
@@ -111,25 +103,5 @@ impl<'info> SweepFees<'info> {
             insured,
             insurance: bank.insurance,
         })
-    }
-
-    /// Moves the tokens out of the vault, signed by the bank.
-    fn transfer_out(&self, amount: u64) -> Result<()> {
-        let (bump, clearinghouse, mint) = {
-            let bank = state::read(&self.bank)?;
-            ([bank.bump], bank.clearinghouse, bank.mint)
-        };
-        let seeds: [&[u8]; 4] = [seeds::BANK, clearinghouse.as_ref(), mint.as_ref(), &bump];
-        let transfer = TransferChecked {
-            from: self.vault.to_account_info(),
-            mint: self.mint.to_account_info(),
-            to: self.destination.to_account_info(),
-            authority: self.bank.to_account_info(),
-        };
-        transfer_checked(
-            CpiContext::new_with_signer(self.token_program.key(), transfer, &[&seeds]),
-            amount,
-            self.mint.decimals,
-        )
     }
 }

@@ -3,12 +3,11 @@
 use crate::{
     error::EstuaryError,
     event::{self, InsuranceFunded},
+    instructions::{settlement::check_settlement_bank, vault::Vault},
     state::{self, Bank, Clearinghouse, StateAccount},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{
-    transfer_checked, Mint, TokenAccount, TokenInterface, TransferChecked,
-};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
 /// Accounts of `fund_insurance`.
 #[event_cpi]
@@ -48,27 +47,24 @@ impl<'info> FundInsurance<'info> {
     fn validate(&self, amount: u64) -> Result<()> {
         require_gt!(amount, 0, EstuaryError::AmountZero);
         state::read(&self.clearinghouse)?;
-        let is_settlement = state::read(&self.bank)?.is_settlement();
-        require!(is_settlement, EstuaryError::NotTheSettlementBank);
-        Ok(())
+        check_settlement_bank(&self.bank)
     }
 
     /// Pays `amount` micro-units into the insurance fund; anyone may, and nobody gets it back.
     ///
     /// # Errors
-    /// [`EstuaryError::AmountZero`], [`EstuaryError::NotTheSettlementBank`], [`EstuaryError::AmountOverflow`], the
-    /// token program's.
+    /// [`EstuaryError::AmountZero`], [`EstuaryError::NotTheSettlementBank`], [`EstuaryError::AmountOverflow`],
+    /// [`EstuaryError::VaultAmountMismatch`], the token program's.
     pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
-        let transfer = TransferChecked {
-            from: accounts.source.to_account_info(),
-            mint: accounts.mint.to_account_info(),
-            to: accounts.vault.to_account_info(),
-            authority: accounts.funder.to_account_info(),
+        let mut vault = Vault {
+            bank: &accounts.bank,
+            mint: &accounts.mint,
+            vault: &mut accounts.vault,
+            token_program: &accounts.token_program,
         };
-        let context = CpiContext::new(accounts.token_program.key(), transfer);
-        transfer_checked(context, amount, accounts.mint.decimals)?;
+        vault.pay_in(&accounts.source, &accounts.funder, amount)?;
         let mut bank = state::write(&accounts.bank)?;
         bank.add_insurance(amount)?;
         bank.invariant()?;

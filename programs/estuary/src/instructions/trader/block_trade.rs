@@ -10,7 +10,7 @@ use crate::{
         pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
     },
     market_view::{load_markets, MarketView, Needs},
-    state::{self, Clearinghouse, MarginAccount, StateAccount},
+    state::{self, Clearinghouse, MarginAccount, StateAccount, SETTLEMENT_BANK},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::units::Money;
@@ -137,7 +137,7 @@ fn trade(
             .premium_paid
             .checked_neg()
             .ok_or(EstuaryError::AmountOverflow)?;
-        account.change_balance(0, premium)?;
+        account.change_balance(SETTLEMENT_BANK, premium)?;
     }
     done.fees = charge_fees(pair, &mut sides, markets, &due)?;
     for (side, account) in sides.iter_mut().zip(pair.iter()) {

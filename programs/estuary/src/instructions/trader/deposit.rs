@@ -3,12 +3,11 @@
 use crate::{
     error::EstuaryError,
     event::{self, Deposited},
+    instructions::vault::Vault,
     state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{
-    transfer_checked, Mint, TokenAccount, TokenInterface, TransferChecked,
-};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
 /// Accounts of `deposit`.
 #[event_cpi]
@@ -67,12 +66,13 @@ impl<'info> Deposit<'info> {
         let accounts = ctx.accounts;
         accounts.validate(amount)?;
         let balance = accounts.add(amount)?;
-        let before = accounts.vault.amount;
-        accounts.transfer_in(amount)?;
-        accounts.vault.reload()?;
-        let received = accounts.vault.amount.checked_sub(before);
-        require!(received == Some(amount), EstuaryError::VaultAmountMismatch);
-        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)?;
+        let mut vault = Vault {
+            bank: &accounts.bank,
+            mint: &accounts.mint,
+            vault: &mut accounts.vault,
+            token_program: &accounts.token_program,
+        };
+        vault.pay_in(&accounts.source, &accounts.depositor, amount)?;
         let deposited = Deposited {
             clearinghouse: accounts.clearinghouse.key(),
             margin_account: accounts.margin_account.key(),
@@ -93,20 +93,5 @@ impl<'info> Deposit<'info> {
         account.invariant()?;
         bank.invariant()?;
         Ok(account.balance(bank.index))
-    }
-
-    /// Moves the tokens into the vault.
-    fn transfer_in(&self, amount: u64) -> Result<()> {
-        let transfer = TransferChecked {
-            from: self.source.to_account_info(),
-            mint: self.mint.to_account_info(),
-            to: self.vault.to_account_info(),
-            authority: self.depositor.to_account_info(),
-        };
-        transfer_checked(
-            CpiContext::new(self.token_program.key(), transfer),
-            amount,
-            self.mint.decimals,
-        )
     }
 }

@@ -4,14 +4,12 @@ use crate::{
     bridge,
     error::EstuaryError,
     event::{self, Withdrawn},
+    instructions::vault::Vault,
     market_view::{load_markets, MarketView, Needs},
-    seeds,
     state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
 };
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{
-    transfer_checked, Mint, TokenAccount, TokenInterface, TransferChecked,
-};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
 /// Accounts of `withdraw`. Remaining: `[market, ledger, price]` per market the account has open positions or tokens in
 /// afterwards; none without open positions when the cash that stays covers what the account owes.
@@ -83,12 +81,13 @@ impl<'info> Withdraw<'info> {
             let report = bridge::assess(&account, &markets, now)?;
             bridge::check_can_pay_out(&report)?;
         }
-        let before = accounts.vault.amount;
-        accounts.transfer_out(amount)?;
-        accounts.vault.reload()?;
-        let sent = before.checked_sub(accounts.vault.amount);
-        require!(sent == Some(amount), EstuaryError::VaultAmountMismatch);
-        state::read(&accounts.bank)?.check_solvent(accounts.vault.amount)?;
+        let mut vault = Vault {
+            bank: &accounts.bank,
+            mint: &accounts.mint,
+            vault: &mut accounts.vault,
+            token_program: &accounts.token_program,
+        };
+        vault.pay_out(&accounts.destination, amount)?;
         let withdrawn = Withdrawn {
             clearinghouse: accounts.clearinghouse.key(),
             margin_account: accounts.margin_account.key(),
@@ -113,25 +112,5 @@ impl<'info> Withdraw<'info> {
         account.invariant()?;
         bank.invariant()?;
         Ok(account.balance(bank.index))
-    }
-
-    /// Moves the tokens out of the vault, signed by the bank.
-    fn transfer_out(&self, amount: u64) -> Result<()> {
-        let (bump, clearinghouse, mint) = {
-            let bank = state::read(&self.bank)?;
-            ([bank.bump], bank.clearinghouse, bank.mint)
-        };
-        let seeds: [&[u8]; 4] = [seeds::BANK, clearinghouse.as_ref(), mint.as_ref(), &bump];
-        let transfer = TransferChecked {
-            from: self.vault.to_account_info(),
-            mint: self.mint.to_account_info(),
-            to: self.destination.to_account_info(),
-            authority: self.bank.to_account_info(),
-        };
-        transfer_checked(
-            CpiContext::new_with_signer(self.token_program.key(), transfer, &[&seeds]),
-            amount,
-            self.mint.decimals,
-        )
     }
 }
