@@ -1,7 +1,9 @@
 //! A balance of the underlying: an amount in base units of a token, not in lots.
 
 use crate::market::MarketInputs;
-use crate::units::{LotValue, Money, Price, RiskError, MAX_LOTS_PER_MARKET};
+use crate::units::{
+    money_at_exponent_down, LotValue, Money, Price, RiskError, MAX_LOTS_PER_MARKET,
+};
 
 /// A balance as the engine sees it: an exposure like that of a perpetual, and a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,18 +74,7 @@ pub fn token_value_down(
     let exponent = i32::from(price_exponent)
         .saturating_add(6)
         .saturating_sub(decimals.into());
-    let power = 10i128
-        .checked_pow(exponent.unsigned_abs())
-        .ok_or(RiskError::BadLotValue)?;
-    let value = if exponent < 0 {
-        product.checked_div_euclid(power)
-    } else {
-        product.checked_mul(power)
-    };
-    value
-        .and_then(|value| i64::try_from(value).ok())
-        .map(Money)
-        .ok_or(RiskError::MoneyOverflow)
+    money_at_exponent_down(product, exponent)
 }
 
 #[cfg(test)]

@@ -194,14 +194,18 @@ pub fn traded_value_down(
         .checked_mul(i128::from(lot_size))
         .and_then(|per_lot| per_lot.checked_mul(i128::from(lots)))
         .ok_or(RiskError::MoneyOverflow)?;
-    let exponent = i32::from(price_exponent).saturating_sub(3);
+    money_at_exponent_down(product, i32::from(price_exponent).saturating_sub(3))
+}
+
+/// `mantissa × 10^exponent` micro-units, rounded down (towards −∞).
+pub(crate) fn money_at_exponent_down(mantissa: i128, exponent: i32) -> Result<Money, RiskError> {
     let power = 10i128
         .checked_pow(exponent.unsigned_abs())
         .ok_or(RiskError::BadLotValue)?;
     let value = if exponent < 0 {
-        product.checked_div_euclid(power)
+        mantissa.checked_div_euclid(power)
     } else {
-        product.checked_mul(power)
+        mantissa.checked_mul(power)
     };
     value
         .and_then(|value| i64::try_from(value).ok())
