@@ -1,6 +1,10 @@
 //! The worked books of the margin model: the engine against a brute-force reference
 //! (`tests/reference/worked_checks.py`), per unit at a spot of 100.
-#![allow(clippy::arithmetic_side_effects, reason = "a test may panic")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "a test may panic"
+)]
 
 use estuary_risk::fixed::ln_q40;
 use estuary_risk::market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind};
