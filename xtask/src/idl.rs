@@ -5,7 +5,7 @@
 //! `margin_report`) are printed by a test of the program and added here.
 
 mod layout;
-mod page;
+pub mod page;
 mod tables;
 mod writers;
 

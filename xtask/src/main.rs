@@ -52,7 +52,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Run a random test at length and write what was sent and how it ended to docs/runs
+    /// Measure something at length and write the figures to docs/runs
     Run {
         /// Which one
         #[arg(value_enum)]
@@ -70,6 +70,8 @@ enum Task {
 enum RunName {
     /// Random histories of the whole clearing core, to docs/runs/stateful.json
     Stateful,
+    /// The kernel over its whole domains and at random prices, to docs/runs/kernel.json and docs/kernel-accuracy.md
+    Kernel,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -119,9 +121,10 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Idl { check: false } => idl::write(&root),
         Task::Idl { check: true } => idl::check(&root, idl::Selection::Program),
-        Task::Run {
-            name: RunName::Stateful,
-        } => record::stateful(&root),
+        Task::Run { name } => match name {
+            RunName::Stateful => record::stateful(&root),
+            RunName::Kernel => record::kernel(&root),
+        },
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }
 }

@@ -1,59 +1,103 @@
-//! `cargo xtask run`: long runs of tests that are random, recorded so that anyone can repeat them.
+//! `cargo xtask run`: long runs, recorded so that anyone can repeat them.
+
+mod kernel;
 
 use crate::process::{command, host_cargo, output, run, step};
 use crate::sbf;
 use anyhow::{bail, Context, Result};
 use serde_json::{Map, Value};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Where the run of the stateful test is recorded.
-const STATEFUL: &str = "docs/runs/stateful.json";
-/// Seeds of that run, each a history of its own.
+pub use kernel::kernel;
+
+/// Seeds of the stateful run, each a history of its own.
 const SEEDS: &str = "1,2,3,4,5,6,7,8,9,10";
 /// Instructions per seed, before the end in which everybody leaves.
 const STEPS: &str = "6000";
 
+/// A run whose figures belong to a commit.
+pub struct Recording<'a> {
+    root: &'a Path,
+    name: &'static str,
+    commit: String,
+}
+
+impl<'a> Recording<'a> {
+    /// A run called `name`, written to `docs/runs/NAME.json` and the pages it also writes.
+    ///
+    /// # Errors
+    /// When tracked files other than those differ from the commit that the record names.
+    pub fn begin(root: &'a Path, name: &'static str, pages: &[&str]) -> Result<Self> {
+        let git = |arguments: &[&str]| output(command("git", root).args(arguments));
+        let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
+        let written = |line: &str| {
+            line.ends_with(&format!("docs/runs/{name}.json"))
+                || pages.iter().any(|page| line.ends_with(page))
+        };
+        let changed: Vec<_> = changed.lines().filter(|line| !written(line)).collect();
+        if !changed.is_empty() {
+            bail!(
+                "the record names a commit, and files differ from it: {}",
+                changed.join(", ")
+            );
+        }
+        Ok(Self {
+            root,
+            name,
+            commit: git(&["rev-parse", "HEAD"])?.trim().to_owned(),
+        })
+    }
+
+    /// Where the record goes; its folder exists.
+    pub fn path(&self) -> Result<PathBuf> {
+        let path = self.root.join(format!("docs/runs/{}.json", self.name));
+        let folder = path.parent().context("a folder")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("could not make {}", folder.display()))?;
+        Ok(path)
+    }
+
+    /// Runs a test that writes its figures to the file this recording gives it in the variable `place`.
+    pub fn measured_by(&self, mut test: Command, place: &str) -> Result<Map<String, Value>> {
+        let path = self.path()?;
+        test.env(place, &path);
+        run(&mut test)?;
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("{} was not written", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is malformed", path.display()))
+    }
+
+    /// Writes the figures under the command and the commit that make them.
+    pub fn write(&self, figures: Map<String, Value>) -> Result<()> {
+        let mut record = Map::new();
+        let command = format!("cargo xtask run {}", self.name);
+        record.insert("command".to_owned(), command.into());
+        record.insert("commit".to_owned(), self.commit.as_str().into());
+        record.extend(figures);
+        let path = self.path()?;
+        let text = serde_json::to_string_pretty(&record)? + "\n";
+        fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+        step(format!("wrote {}", path.display()));
+        Ok(())
+    }
+}
+
 /// Builds the program, runs the stateful test with its recorded seeds, and writes what was sent and how it ended.
 ///
 /// # Errors
-/// When tracked files differ from the commit that the record names, or the test fails.
+/// Those of [`Recording::begin`], or the test fails.
 pub fn stateful(root: &Path) -> Result<()> {
-    let git = |arguments: &[&str]| output(command("git", root).args(arguments));
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
-    let changed: Vec<_> = changed
-        .lines()
-        .filter(|line| !line.ends_with(STATEFUL))
-        .collect();
-    if !changed.is_empty() {
-        bail!(
-            "the record names a commit, and files differ from it: {}",
-            changed.join(", ")
-        );
-    }
-    let commit = git(&["rev-parse", "HEAD"])?;
+    let recording = Recording::begin(root, "stateful", &[])?;
     sbf::build(root, &[sbf::ESTUARY])?;
-    let path = root.join(STATEFUL);
-    let folder = path.parent().context("a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
     let mut cargo = host_cargo(root);
     cargo.args(["test", "--locked", "--package", "estuary-tests"]);
     cargo.args(["--test", "stateful"]);
     cargo.env("ESTUARY_FUZZ_SEED", SEEDS);
     cargo.env("ESTUARY_FUZZ_STEPS", STEPS);
-    cargo.env("ESTUARY_FUZZ_RECORD", &path);
-    run(&mut cargo)?;
-    let text = fs::read_to_string(&path).with_context(|| format!("{STATEFUL} was not written"))?;
-    let counted: Map<String, Value> =
-        serde_json::from_str(&text).with_context(|| format!("{STATEFUL} is malformed"))?;
-    let mut record = Map::new();
-    record.insert("command".to_owned(), "cargo xtask run stateful".into());
-    record.insert("commit".to_owned(), commit.trim().into());
+    let mut figures = recording.measured_by(cargo, "ESTUARY_FUZZ_RECORD")?;
     let per_seed: u64 = STEPS.parse().context("a number of instructions")?;
-    record.insert("instructions_per_seed".to_owned(), per_seed.into());
-    record.extend(counted);
-    let text = serde_json::to_string_pretty(&record)? + "\n";
-    fs::write(&path, text).with_context(|| format!("could not write {STATEFUL}"))?;
-    step(format!("wrote {STATEFUL}"));
-    Ok(())
+    figures.insert("instructions_per_seed".to_owned(), per_seed.into());
+    recording.write(figures)
 }

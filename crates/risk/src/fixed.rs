@@ -12,6 +12,9 @@ use crate::fixed_table::{
 /// ln 2 in Q40, to the nearest unit.
 pub const LN_2_Q40: i64 = 762_123_384_786;
 
+/// ln 2^30 in Q40, to the nearest unit: thirty times [`LN_2_Q40`] would carry its rounding thirty times.
+const LN_ONE_Q30_Q40: i64 = (LN_2_Q56.wrapping_mul(30).wrapping_add(1 << 15)) >> 16;
+
 /// The shortest time to expiry that is priced, in seconds.
 pub const TAU_MIN_SECONDS: i64 = 60;
 
@@ -161,7 +164,7 @@ pub fn pow_q30(base_q30: u64, exponent_ppm: u32) -> u64 {
         return 0;
     }
     // ln of a u64 in Q40 is below 2^46.
-    let log_q40 = ln_q40(base_q30).wrapping_sub(LN_2_Q40.wrapping_mul(30));
+    let log_q40 = ln_q40(base_q30).wrapping_sub(LN_ONE_Q30_Q40);
     let size = log_q40.unsigned_abs();
     let exponent = u64::from(exponent_ppm);
     // size * exponent / 10^6 in two parts, each product below 2^58.
