@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, checks, tests and measures the project.
 
+mod backtest;
 mod bench;
 mod binaries;
 mod check;
@@ -72,6 +73,8 @@ enum RunName {
     Stateful,
     /// The kernel over its whole domains and at random prices, to docs/runs/kernel.json and docs/kernel-accuracy.md
     Kernel,
+    /// One-day losses of standard books against their margin, to docs/runs/backtest.json and docs/backtest.md
+    Backtest,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -124,6 +127,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Run { name } => match name {
             RunName::Stateful => record::stateful(&root),
             RunName::Kernel => record::kernel(&root),
+            RunName::Backtest => backtest::backtest(&root),
         },
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }
