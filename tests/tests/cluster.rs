@@ -271,9 +271,9 @@ fn from_deposit_over_trade_and_liquidation_to_withdrawal() {
     cluster.set_time(START + 30);
     cluster.set_price(btc, 95_000.0, START + 30);
     cluster.refused(
-        trade(-1, 95_000.0),
+        trade(1, 95_000.0),
         &both,
-        EstuaryError::BelowMaintenanceMargin,
+        EstuaryError::FailingAccountDoesNotReduce,
     );
     cluster.ok(&[liquidate()], &[&short.owner]);
     let lots = |cluster: &mut Cluster, trader: &Trader| {

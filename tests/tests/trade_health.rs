@@ -144,17 +144,9 @@ fn the_weak_side_is_protected_as_maker_too() {
 }
 
 #[test]
-fn a_failing_account_does_not_trade_until_it_is_paid_up() {
+fn a_failing_account_hedges_again_once_it_is_paid_up() {
     let mut pit = dead();
-    let sell = pit.btc_leg(PERP, -LOTS);
-    for lots in [1, -1, -LOTS] {
-        let leg = pit.btc_leg(PERP, lots);
-        pit.refuse(&[leg], E::BelowMaintenanceMargin);
-    }
-    pit.refuse(
-        &[at(sell, sell.price + mantissa(1_000.0))],
-        E::BelowMaintenanceMargin,
-    );
+    let put = pit.btc_leg((Put, 1, 90), 1);
     let withdraw = ix::withdraw(&pit.house, &pit.taker, 1, &[pit.btc()]);
     pit.world
         .send(withdraw, &[&pit.taker.owner])
@@ -166,24 +158,17 @@ fn a_failing_account_does_not_trade_until_it_is_paid_up() {
         .expect("health")
         .0
         .unsigned_abs();
-    for (amount, error) in [(missing - 1, Some(E::BelowMaintenanceMargin)), (1, None)] {
+    let refusals = [Some(E::FailingAccountDoesNotReduce), None];
+    for (amount, error) in [missing - 1, 1].into_iter().zip(refusals) {
         let deposit = ix::deposit(&pit.house, &pit.taker, amount);
         pit.world.send(deposit, &[&pit.taker.owner]).ok();
         match error {
-            Some(error) => pit.refuse(&[sell], error),
+            Some(error) => pit.refuse(&[put], error),
             None => {
-                pit.trade(&[sell]).ok();
+                pit.trade(&[put]).ok();
             }
         }
     }
-}
-
-#[test]
-fn a_failing_counterparty_is_refused_as_well() {
-    let mut pit = dead();
-    std::mem::swap(&mut pit.taker, &mut pit.maker);
-    let buy = pit.btc_leg(PERP, LOTS);
-    pit.refuse(&[buy], E::BelowMaintenanceMargin);
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl MarginReport {
         self.equity.minus(self.maintenance_margin)
     }
 
-    /// Equity below maintenance margin: the account may be liquidated and may not trade.
+    /// Equity below maintenance margin: the account may be liquidated, and trades only to reduce.
     pub fn is_liquidatable(&self) -> bool {
         self.equity < self.maintenance_margin
     }
@@ -138,6 +138,10 @@ pub struct TradeSide {
     pub worse_than_mark: bool,
     /// Whether this side pays more option premium than it receives.
     pub pays_net_premium: bool,
+    /// Whether a leg does anything else than reduce a position of this side: opens, raises or turns one.
+    pub increases: bool,
+    /// Whether the account is marked as unhealthy, and so treated as below maintenance margin whatever it has now.
+    pub is_marked: bool,
     /// By how much the fees, and the rounding of one micro-unit a leg, may lower equity.
     pub allowed_equity_fall: Money,
 }
@@ -145,19 +149,19 @@ pub struct TradeSide {
 /// Why an account's health does not allow what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Equity is below maintenance margin: only deposits and liquidation.
-    BelowMaintenanceMargin,
+    /// Below maintenance margin or marked, and a leg does anything else than reduce a position.
+    DoesNotReduce,
     /// Equity would be below initial margin.
     BelowInitialMargin,
     /// Unrealised gains would leave the account.
     SeniorEquityNegative,
-    /// Below initial margin already, and the trade lowers health.
+    /// Below initial margin already or marked, and the trade lowers health.
     LowersHealth,
-    /// Below initial margin already, and a leg is worse than mark for this account.
+    /// Below initial margin already or marked, and a leg is worse than mark for this account.
     WorseThanMark,
-    /// Below initial margin already, and equity falls by more than fees.
+    /// Below initial margin already or marked, and equity falls by more than fees.
     EquityFalls,
-    /// Below initial margin already, and equity would be negative.
+    /// Below initial margin already or marked, and equity would be negative.
     EquityNegative,
     /// The numbers do not fit 64 bits of micro-units.
     Risk(RiskError),
@@ -169,35 +173,49 @@ impl From<RiskError> for Refusal {
     }
 }
 
-/// Section 8 for one side of a trade: healthy accounts must stay above initial margin; weak ones may
-/// only improve, and only at prices that do not strip them.
+/// Section 8 for one side of a trade: healthy accounts must stay above initial margin; weak ones may only improve, and
+/// only at prices that do not strip them; failing ones, below maintenance margin or marked, may besides only reduce what
+/// they hold. A failing account may still be failing afterwards.
 pub fn check_trade(
     before: &MarginReport,
     after: &MarginReport,
     side: &TradeSide,
 ) -> Result<(), Refusal> {
-    if before.is_liquidatable() {
-        return Err(Refusal::BelowMaintenanceMargin);
+    let is_failing = side.is_marked || before.is_liquidatable();
+    if is_failing && side.increases {
+        return Err(Refusal::DoesNotReduce);
     }
-    let (health_before, health_after) = (before.health_initial()?, after.health_initial()?);
-    if health_before < Money(0) {
-        if health_after < health_before {
+    if is_failing || before.equity < before.initial_margin {
+        check_improvement(before, after, side)?;
+        if is_failing && after.health_maintenance()? < before.health_maintenance()? {
             return Err(Refusal::LowersHealth);
         }
-        if side.worse_than_mark {
-            return Err(Refusal::WorseThanMark);
-        }
-        if after.equity.plus(side.allowed_equity_fall)? < before.equity {
-            return Err(Refusal::EquityFalls);
-        }
-        if after.equity < Money(0) {
-            return Err(Refusal::EquityNegative);
-        }
-    } else if health_after < Money(0) {
+    } else if after.equity < after.initial_margin {
         return Err(Refusal::BelowInitialMargin);
     }
     if side.pays_net_premium && after.senior < Money(0) {
         return Err(Refusal::SeniorEquityNegative);
+    }
+    Ok(())
+}
+
+/// What binds every account that is not healthy: it may not get worse, and nobody may gain by it.
+fn check_improvement(
+    before: &MarginReport,
+    after: &MarginReport,
+    side: &TradeSide,
+) -> Result<(), Refusal> {
+    if after.health_initial()? < before.health_initial()? {
+        return Err(Refusal::LowersHealth);
+    }
+    if side.worse_than_mark {
+        return Err(Refusal::WorseThanMark);
+    }
+    if after.equity.plus(side.allowed_equity_fall)? < before.equity {
+        return Err(Refusal::EquityFalls);
+    }
+    if after.equity < Money(0) {
+        return Err(Refusal::EquityNegative);
     }
     Ok(())
 }
@@ -218,7 +236,15 @@ mod tests {
     const FAIR: TradeSide = TradeSide {
         worse_than_mark: false,
         pays_net_premium: false,
+        increases: true,
+        is_marked: false,
         allowed_equity_fall: Money(0),
+    };
+
+    /// A trade that only reduces.
+    const REDUCING: TradeSide = TradeSide {
+        increases: false,
+        ..FAIR
     };
 
     #[test]
@@ -317,9 +343,76 @@ mod tests {
             check_trade(&weak, &report(100, 50, 40), &worse),
             Err(Refusal::WorseThanMark)
         );
+    }
+
+    #[test]
+    fn a_failing_account_may_only_reduce() {
+        let failing = report(89, 120, 90);
+        let healthy = report(89, 0, 0);
         assert_eq!(
-            check_trade(&report(89, 120, 90), &report(89, 0, 0), &FAIR),
-            Err(Refusal::BelowMaintenanceMargin)
+            check_trade(&failing, &healthy, &FAIR),
+            Err(Refusal::DoesNotReduce)
+        );
+        // On the line it is weak, and may hedge too.
+        let weak = report(90, 120, 90);
+        assert_eq!(check_trade(&weak, &report(90, 0, 0), &FAIR), Ok(()));
+        assert_eq!(check_trade(&failing, &healthy, &REDUCING), Ok(()));
+        // It may end where it began, below maintenance margin still.
+        let still = report(89, 119, 90);
+        assert_eq!(check_trade(&failing, &still, &REDUCING), Ok(()));
+    }
+
+    #[test]
+    fn a_failing_account_loses_neither_health_nor_equity() {
+        let failing = report(89, 120, 90);
+        let refused = |after, side: TradeSide, refusal| {
+            assert_eq!(check_trade(&failing, &after, &side), Err(refusal));
+        };
+        refused(report(89, 121, 90), REDUCING, Refusal::LowersHealth);
+        refused(report(89, 119, 91), REDUCING, Refusal::LowersHealth);
+        refused(report(88, 50, 40), REDUCING, Refusal::EquityFalls);
+        let stripped = TradeSide {
+            worse_than_mark: true,
+            ..REDUCING
+        };
+        refused(report(89, 50, 40), stripped, Refusal::WorseThanMark);
+        let charged = TradeSide {
+            allowed_equity_fall: Money(1),
+            ..REDUCING
+        };
+        assert_eq!(check_trade(&failing, &report(88, 50, 40), &charged), Ok(()));
+        let paying = TradeSide {
+            pays_net_premium: true,
+            ..REDUCING
+        };
+        let unfunded = MarginReport {
+            senior: Money(-1),
+            ..report(89, 50, 40)
+        };
+        refused(unfunded, paying, Refusal::SeniorEquityNegative);
+        let below_zero = report(-1, 120, 90);
+        assert_eq!(
+            check_trade(&below_zero, &report(-1, 50, 40), &REDUCING),
+            Err(Refusal::EquityNegative)
+        );
+    }
+
+    #[test]
+    fn a_marked_account_is_held_to_the_same_whatever_its_health() {
+        let (rich, marked) = (report(200, 120, 90), |side: TradeSide| TradeSide {
+            is_marked: true,
+            ..side
+        });
+        let after = report(200, 119, 90);
+        assert_eq!(check_trade(&rich, &after, &FAIR), Ok(()));
+        assert_eq!(
+            check_trade(&rich, &after, &marked(FAIR)),
+            Err(Refusal::DoesNotReduce)
+        );
+        assert_eq!(check_trade(&rich, &after, &marked(REDUCING)), Ok(()));
+        assert_eq!(
+            check_trade(&rich, &report(199, 50, 40), &marked(REDUCING)),
+            Err(Refusal::EquityFalls)
         );
     }
 

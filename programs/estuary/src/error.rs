@@ -297,20 +297,26 @@ pub enum EstuaryError {
     /// Equity would be below the initial margin.
     #[msg("health_im: equity would be below the initial margin")]
     BelowInitialMargin,
-    /// Equity is below the maintenance margin; only deposits and liquidation are possible.
-    #[msg("health_mm: equity is below the maintenance margin, the account cannot trade")]
+    /// Equity is below the maintenance margin; positions leave the account in a liquidation or a trade that reduces.
+    #[msg(
+        "health_mm: equity is below the maintenance margin, the account cannot hand positions on"
+    )]
     BelowMaintenanceMargin,
-    /// The account is below its initial margin and the trade lowers its health.
-    #[msg("health_im: it is negative and the trade would lower it")]
+    /// The account is below its initial margin or marked as unhealthy, and the trade lowers its health.
+    #[msg(
+        "health: the account is below its margin or marked, and the trade would lower its health"
+    )]
     WeakAccountHealthFalls,
-    /// The account is below its initial margin and a leg is worse than mark for it.
-    #[msg("health_im: it is negative and a leg is worse than mark for this account")]
+    /// The account is below its initial margin or marked as unhealthy, and a leg is worse than mark for it.
+    #[msg(
+        "health: the account is below its margin or marked, and a leg is worse than mark for it"
+    )]
     WeakAccountLegWorseThanMark,
-    /// The account is below its initial margin and the trade lowers its equity.
-    #[msg("health_im: it is negative and the trade would lower equity")]
+    /// The account is below its initial margin or marked as unhealthy, and the trade lowers its equity.
+    #[msg("health: the account is below its margin or marked, and the trade would lower equity")]
     WeakAccountEquityFalls,
-    /// The account is below its initial margin and its equity would be negative.
-    #[msg("health_im: it is negative and equity would be below zero")]
+    /// The account is below its initial margin or marked as unhealthy, and its equity would be negative.
+    #[msg("health: the account is below its margin or marked, and equity would be below zero")]
     WeakAccountEquityNegative,
     /// Senior equity would be negative.
     #[msg("senior: equity without unrealised gains would be below zero")]
@@ -437,8 +443,8 @@ pub enum EstuaryError {
     /// There is nothing to settle in this market: no gain, no loss that can be paid, nothing to collect.
     #[msg("settlement: nothing to do for this account in this market now")]
     NothingToSettle,
-    /// The account is not below zero, or is marked in all its markets already.
-    #[msg("mark: the account's equity and mark agree already")]
+    /// The account's marks, as below its maintenance margin and as below zero, are what its equity makes them already.
+    #[msg("mark: the account's equity and marks agree already")]
     NothingToMark,
     /// A loss nobody is left to pay has to be recognised, and the insurance fund's bank is not among the accounts.
     #[msg("insurance: the settlement token's bank is needed to recognise the loss")]
@@ -547,6 +553,17 @@ pub enum EstuaryError {
     /// The market has no fees that were paid and not swept yet.
     #[msg("fees: the market has none to sweep")]
     NoFeesToSweep,
+
+    // The mark of an account below its maintenance margin
+    /// The account is marked as unhealthy: it may deposit, settle and reduce. Once it is healthy `mark_account` takes the
+    /// mark away, in the same transaction too.
+    #[msg(
+        "unhealthy_since: the account is marked as unhealthy, mark_account unmarks a healthy one"
+    )]
+    AccountMarkedUnhealthy,
+    /// The account is below its maintenance margin and a leg opens, raises or turns a position.
+    #[msg("health_mm: it is negative and a leg does anything else than reduce a position")]
+    FailingAccountDoesNotReduce,
 }
 
 impl EstuaryError {

@@ -355,7 +355,7 @@ pub struct ExercisedPosition {
     pub value: i64,
 }
 
-/// An account was counted as below zero in its markets, or no longer.
+/// An account was marked as unhealthy or as below zero, or no longer.
 #[event]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountMarked {
@@ -365,7 +365,11 @@ pub struct AccountMarked {
     pub margin_account: Pubkey,
     /// Its equity.
     pub equity: i64,
-    /// The markets that count it from now on, one bit each.
+    /// Its maintenance margin.
+    pub maintenance_margin: i64,
+    /// Since when it is marked as unhealthy, unix seconds; 0 from now on, when it is not.
+    pub unhealthy_since: i64,
+    /// The markets that count it as below zero from now on, one bit each.
     pub marked: u64,
 }
 

@@ -229,7 +229,7 @@ pub mod estuary {
         SettleOnCredit::handle(ctx, market)
     }
 
-    /// Marks an account that is below zero, or takes the mark away; see [`MarkAccount::handle`].
+    /// Marks an account that is below its maintenance margin or below zero, or takes the marks away; see [`MarkAccount::handle`].
     pub fn mark_account<'info>(ctx: Context<'info, MarkAccount<'info>>) -> Result<()> {
         MarkAccount::handle(ctx)
     }

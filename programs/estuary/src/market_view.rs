@@ -70,6 +70,21 @@ impl Needs {
         Self::of(&[account])
     }
 
+    /// What comparing an account's equity with its marks takes: what letting value leave it takes, so that no feed keeps
+    /// a mark on an account that nothing depends on, and the markets it is marked in. All are written.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
+    pub fn to_mark(account: &MarginAccount) -> Result<Self> {
+        let needs = Self::to_pay_out(account)?;
+        let markets = needs.markets.union(MarketSet::from_bits(account.marked));
+        Ok(Self {
+            markets,
+            written: markets,
+            ..needs
+        })
+    }
+
     /// These needs, and the ledger and price of further markets, written.
     #[must_use]
     pub const fn trading(self, markets: MarketSet) -> Self {

@@ -69,6 +69,7 @@ fn create_clearinghouse() -> Row {
         })
         .fixed_accounts()
         .no_market()
+        .no_margin_account()
 }
 
 /// Asks for the bank of a token beside the settlement token's instead, with the first market.
@@ -182,6 +183,7 @@ fn add_bank() -> Row {
         })
         .fixed_accounts()
         .no_market()
+        .no_margin_account()
 }
 
 fn create_market() -> Row {
@@ -313,4 +315,5 @@ fn create_market() -> Row {
         })
         .fixed_accounts()
         .none(&[PausedMarket], "a new market is active")
+        .no_margin_account()
 }

@@ -5,7 +5,7 @@ use crate::market::options;
 use crate::stage::{Good, Stage, TOKENS};
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::InstructionData;
-use estuary::state::{MarketStatus, MAX_LISTED_AT_ONCE, MAX_SERIES};
+use estuary::state::{MarginAccount, MarketStatus, MAX_LISTED_AT_ONCE, MAX_SERIES};
 use estuary_tests::{ix, Feed, Keypair, Outcome, Pubkey, Signer};
 use pyth_solana_receiver_sdk::price_update::VerificationLevel;
 
@@ -252,6 +252,15 @@ impl<'a> Case<'a> {
             let list = ix::list_series(house, &market, &series);
             stage.world.send(list, &[&house.authority]).ok();
         }
+    }
+
+    /// Marks a margin account as unhealthy, whatever it has.
+    pub fn mark(&mut self, name: &str) {
+        let key = self.instruction.accounts[self.index(name)].pubkey;
+        self.stage.world.corrupt(&key, |account| {
+            let account: &mut MarginAccount = bytemuck::from_bytes_mut(&mut account.data[8..]);
+            account.unhealthy_since = 1;
+        });
     }
 
     /// Pauses the first market.

@@ -59,6 +59,7 @@ fn expiring(row: Row) -> Row {
         })
         .fixed_accounts()
         .harmless(PausedMarket, |case| case.pause())
+        .no_margin_account()
 }
 
 fn record_settlement_price() -> Row {

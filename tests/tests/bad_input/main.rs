@@ -116,6 +116,11 @@ fn evident(instruction: &Value) -> Vec<Input> {
     if has("market") && !has("system_program") {
         inputs.push(Input::PausedMarket);
     }
+    let traders = ["margin_account", "taker_account", "liquidated_account"];
+    // Of one that is opened nothing is known yet.
+    if traders.into_iter().any(has) && name(instruction) != "open_account" {
+        inputs.push(Input::MarkedAccount);
+    }
     if args.iter().any(|arg| name(arg) == "amount") {
         inputs.extend(row::AMOUNTS);
     }

@@ -84,6 +84,7 @@ fn extend_market() -> Row {
         })
         .none(SERIES, "it names no series")
         .harmless(PausedMarket, |case| case.pause())
+        .no_margin_account()
 }
 
 /// So many options, from this strike on.
@@ -165,6 +166,7 @@ fn list_series() -> Row {
             case.args(instruction::ListSeries { series });
         })
         .harmless(PausedMarket, |case| case.pause())
+        .no_margin_account()
 }
 
 /// So many slices more than the first market has free expiries, all after those it has.
@@ -248,6 +250,7 @@ fn post_surface() -> Row {
             case.args(instruction::PostSurface { slices });
         })
         .harmless(PausedMarket, |case| case.pause())
+        .no_margin_account()
 }
 
 fn set_market_status() -> Row {
@@ -266,6 +269,7 @@ fn set_market_status() -> Row {
         })
         .none(SERIES, "it names no series")
         .harmless(PausedMarket, |case| case.pause())
+        .no_margin_account()
 }
 
 fn sweep_fees() -> Row {
@@ -322,4 +326,5 @@ fn sweep_fees() -> Row {
         })
         .fixed_accounts()
         .harmless(PausedMarket, |case| case.pause())
+        .no_margin_account()
 }

@@ -47,10 +47,12 @@ pub enum Input {
     ReorderedAccounts,
     /// A market that is paused.
     PausedMarket,
+    /// A margin account that is marked as unhealthy.
+    MarkedAccount,
 }
 
 /// All columns.
-pub const INPUTS: [Input; 20] = [
+pub const INPUTS: [Input; 21] = [
     Input::MissingSigner,
     Input::WrongOwner,
     Input::ForeignClearinghouse,
@@ -71,6 +73,7 @@ pub const INPUTS: [Input; 20] = [
     Input::ExtraAccounts,
     Input::ReorderedAccounts,
     Input::PausedMarket,
+    Input::MarkedAccount,
 ];
 /// The columns about prices.
 pub const PRICES: &[Input] = &[
@@ -261,6 +264,26 @@ impl Row {
         self.none(PRICES, "it uses no price")
             .none(SERIES, "it names no series")
             .none(&[Input::PausedMarket], "it uses no market")
+    }
+
+    /// An instruction that looks at no margin account.
+    pub fn no_margin_account(self) -> Self {
+        self.none(&[Input::MarkedAccount], "it looks at no margin account")
+    }
+
+    /// An instruction that a mark on these accounts does not stop.
+    pub fn open_to_marked(self, names: &[&'static str]) -> Self {
+        names.iter().fold(self, |row, name| {
+            row.harmless(Input::MarkedAccount, |case| case.mark(name))
+        })
+    }
+
+    /// An instruction that a mark on any of these accounts stops.
+    pub fn closed_to_marked(self, names: &[&'static str]) -> Self {
+        names.iter().fold(self, |row, name| {
+            let error = E::AccountMarkedUnhealthy;
+            row.case(Input::MarkedAccount, error, |case| case.mark(name))
+        })
     }
 
     /// An instruction that names no series: what the accounts hold of a matured one, settled or not, does not stop it.

@@ -54,6 +54,7 @@ fn settle() -> Row {
         Good::signed(ix::settle(&stage.house, weak, market, true, true), &[])
     };
     account_and_markets(Row::new("settle", good))
+        .open_to_marked(&["margin_account"])
         .owned(&["bank"])
         .local(&["bank"])
         .price("price0", 1)
@@ -122,6 +123,7 @@ fn settle_on_credit() -> Row {
         Good::signed(settle, &[])
     };
     account_and_markets(Row::new("settle_on_credit", good))
+        .closed_to_marked(&["margin_account"])
         .owned(&["bank"])
         .local(&["bank"])
         .case(WrongAddress, E::NothingToSettle, |case| {
@@ -153,6 +155,7 @@ fn mark_account() -> Row {
         Good::signed(mark, &[])
     };
     account_and_markets(Row::new("mark_account", good))
+        .open_to_marked(&["margin_account"])
         .case(WrongAddress, E::NothingToMark, |case| {
             let other = case.stage.maker.account;
             case.replace("margin_account", other);
@@ -205,4 +208,5 @@ fn fund_insurance() -> Row {
         })
         .fixed_accounts()
         .no_market()
+        .no_margin_account()
 }

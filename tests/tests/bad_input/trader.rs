@@ -34,6 +34,7 @@ fn open_account() -> Row {
         Good::signed(open, &[&stage.newcomer])
     };
     Row::new("open_account", good)
+        .none(&[MarkedAccount], "the account is new")
         .case(MissingSigner, A::AccountNotSigner, |case| case.unsign_at(0))
         .case(MissingSigner, A::AccountNotSigner, |case| case.unsign_at(1))
         .case(MissingSigner, A::ConstraintSeeds, |case| {
@@ -82,6 +83,7 @@ fn set_delegate() -> Row {
         Good::signed(set, &[&stage.taker])
     };
     own_account(Row::new("set_delegate", good))
+        .open_to_marked(&["margin_account"])
         .case(MissingSigner, E::NotTheOwner, |case| {
             case.signed_by_delegate("owner", DAY)
         })
@@ -111,6 +113,7 @@ fn close_account() -> Row {
         Good::signed(close, &[&stage.empty])
     };
     own_account(Row::new("close_account", good))
+        .open_to_marked(&["margin_account"])
         .none(AMOUNTS, "it takes no amount")
         .case(DuplicateAccounts, E::AccountHasBalance, |case| {
             case.instruction = ix::close_account(&case.stage.house, &case.stage.second);
@@ -213,6 +216,7 @@ fn deposit() -> Row {
         Good::signed(deposit, &[&stage.taker])
     };
     money(Row::new("deposit", good), "source")
+        .open_to_marked(&["margin_account"])
         .signers(&["depositor"])
         .case(MissingSigner, TokenError::OwnerMismatch, |case| {
             case.signed_by_stranger("depositor")
@@ -254,6 +258,7 @@ fn withdraw() -> Row {
         Good::signed(withdraw, &[&stage.taker])
     };
     money(Row::new("withdraw", good), "destination")
+        .closed_to_marked(&["margin_account"])
         .signers(&["owner"])
         .case(MissingSigner, E::NotTheOwner, |case| {
             case.signed_by_stranger("owner")
@@ -298,6 +303,7 @@ fn margin_report() -> Row {
         Good::signed(report, &[])
     };
     Row::new("margin_report", good)
+        .open_to_marked(&["margin_account"])
         .none(&[MissingSigner], "anyone may look")
         .owned(&["clearinghouse", "margin_account"])
         .local(&["clearinghouse", "margin_account"])

@@ -73,6 +73,8 @@ fn transfer_balance() -> Row {
         Good::signed(transfer, &[from])
     };
     own_pair(Row::new("transfer_balance", good))
+        .closed_to_marked(&["source"])
+        .open_to_marked(&["destination"])
         .case(ZeroAmount, E::AmountZero, args(0, 0))
         .case(OverflowingAmount, E::AmountOverflow, args(0, u64::MAX))
         .case(
@@ -116,6 +118,8 @@ fn transfer_positions() -> Row {
         Good::signed(transfer, &[from])
     };
     own_pair(Row::new("transfer_positions", good))
+        .closed_to_marked(&["source"])
+        .open_to_marked(&["destination"])
         .none(&[WrongMint], "it uses no token")
         .case(ZeroAmount, E::LotsZero, moving(|one, _| one.lots = 0))
         .case(ZeroAmount, E::NoLegs, |case| {
@@ -213,7 +217,7 @@ fn block_trade() -> Row {
         Good::signed(trade, &[taker, maker])
     };
     pair(
-        Row::new("block_trade", good),
+        Row::new("block_trade", good).closed_to_marked(&["taker_account", "maker_account"]),
         ["taker_account", "maker_account"],
     )
     .none(&[WrongMint], "it uses no token")
@@ -389,5 +393,6 @@ fn liquidation(row: Row) -> Row {
         .case(WrongOwner, E::LedgerNotWritable, |case| {
             case.read_only("ledger0")
         })
+        .open_to_marked(&["liquidator_account", "liquidated_account"])
         .harmless(PausedMarket, |case| case.pause())
 }

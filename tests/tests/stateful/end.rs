@@ -52,6 +52,7 @@ impl Run {
             for payment in [0, 1_000_000, 10_000_000, 100_000_000] {
                 if payment > 0 {
                     self.deposit_cash(user, payment * USD);
+                    self.unmark(user);
                 }
                 let leg = self.world.leg_at_mark(&underlying, slot, -lots(self));
                 let signers = [user, backstop].map(|one| self.trader(one).owner);

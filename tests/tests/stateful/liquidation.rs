@@ -3,6 +3,7 @@
 use crate::run::Run;
 use crate::snapshot::Snapshot;
 use crate::trade::ROUNDING;
+use estuary::market_view::Needs;
 use estuary::state::{MarginAccount, Unsettled};
 use estuary_risk::margin::MarginReport;
 use estuary_tests::ix;
@@ -74,11 +75,16 @@ impl Run {
     }
 
     /// After an instruction that marks, an account is marked if it is below zero, unless the face of its claims covers what it
-    /// owes to markets.
+    /// owes to markets; and one with positions is marked as unhealthy if it is.
     fn check_mark(&self, user: usize) {
         let account = self.account(user);
         let marked = account.marked != 0;
-        let report = self.report(user).expect("fresh prices");
+        let Some(report) = self.report(user) else {
+            assert!(!account.needs_tokens(), "prices that are not fresh");
+            return;
+        };
+        let agrees = (account.unhealthy_since != 0) == report.is_liquidatable();
+        assert!(agrees || account.position_count == 0, "{report:?}");
         assert!(
             marked || report.equity.0 >= 0 || is_covered(&account),
             "{report:?}"
@@ -90,8 +96,11 @@ impl Run {
         let mut user = self.any_open();
         let differs = |user: &usize| {
             let marked = self.account(*user).marked != 0;
+            let unhealthy = self.account(*user).unhealthy_since != 0;
             let report = self.report(*user);
-            report.is_some_and(|report| (report.equity.0 < 0) != marked)
+            report.is_some_and(|report| {
+                (report.equity.0 < 0) != marked || report.is_liquidatable() != unhealthy
+            })
         };
         if let Some(found) = self.open().find(differs) {
             user = found;
@@ -102,11 +111,11 @@ impl Run {
     pub fn mark(&mut self, user: usize) -> Result<(), String> {
         let trader = self.trader(user);
         let account = self.account(user);
-        let needed = account.markets().expect("markets");
+        let needed = Needs::to_mark(&account).expect("markets").markets;
         let markets: Vec<_> = self
             .markets
             .iter()
-            .filter(|one| needed.contains(one.index) || account.marked >> one.index & 1 == 1)
+            .filter(|one| needed.contains(one.index))
             .collect();
         let mark = ix::mark_account(&self.house, &trader, &markets);
         let done = self.send("mark_account", mark, &[]);

@@ -50,11 +50,12 @@ const COMMON: [&str; 17] = [
     "withdraw_token",
 ];
 /// What a run of the usual length may miss.
-const RARE: [&str; 7] = [
+const RARE: [&str; 8] = [
     "finalize_settlement",
     "liquidate_token",
     "mark_account",
     "open_account",
+    "reduce",
     "set_delegate",
     "settle_on_credit",
     "transfer_positions",

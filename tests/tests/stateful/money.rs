@@ -91,6 +91,14 @@ impl Run {
         (after, self.markets.iter().filter(named).cloned().collect())
     }
 
+    /// Takes the mark of an account that is healthy away; returns whether it has none now.
+    pub fn unmark(&mut self, user: usize) -> bool {
+        if self.account(user).unhealthy_since != 0 {
+            let _ = self.mark(user);
+        }
+        self.account(user).unhealthy_since == 0
+    }
+
     /// Takes an amount out of an account or moves it to another of the same owner, and returns whether that worked.
     fn pay_out(&mut self, user: usize, bank: u16, amount: u64, way: Way) -> bool {
         let (trader, before) = (self.trader(user), self.report(user));
@@ -131,6 +139,12 @@ impl Run {
                     // Others have borrowed what is missing.
                     return false;
                 }
+                if error == "AccountMarkedUnhealthy" {
+                    assert_ne!(books.account(user).unhealthy_since, 0);
+                    let unmarked = self.unmark(user);
+                    assert!(unmarked || books.account(user).needs_tokens());
+                    return unmarked && self.pay_out(user, bank, amount, way);
+                }
                 let free = left.position_count == 0 && !left.needs_tokens() && has_it;
                 assert!(
                     !free || !left.owes_nothing(),
@@ -149,6 +163,7 @@ impl Run {
     /// Less is there by the amount and nothing else, and what is left covers what it has to.
     fn check_paid_out(&self, user: usize, before: &Snapshot, bank: u16, amount: u64) {
         let after = Snapshot::of(self);
+        assert_eq!(before.account(user).unhealthy_since, 0);
         let change = after.account(user).balance(bank) - before.account(user).balance(bank);
         assert_eq!(change, -(amount as i64));
         let cash = if bank == 0 { amount } else { 0 };

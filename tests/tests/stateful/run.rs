@@ -228,7 +228,9 @@ impl Run {
         assert!(!outcome.ends_with("Invariant"), "{action}: {outcome}");
         let outcomes = self.counts.entry(action.to_owned()).or_default();
         *outcomes.entry(outcome).or_default() += 1;
-        Snapshot::of(self).check_bystanders(&before, self, &keys);
+        let after = Snapshot::of(self);
+        after.check_bystanders(&before, self, &keys);
+        after.check_marks(&before, self, action);
         refusal.map_or(Ok(()), Err)
     }
 
@@ -258,7 +260,8 @@ impl Run {
             76..=77 => self.set_status(),
             78 => self.post_surfaces(),
             79 => self.set_delegate(),
-            80..=83 => self.wrong(),
+            80..=81 => self.wrong(),
+            82..=83 => self.reduce_any(),
             84..=88 => self.expire(),
             89..=90 => self.roll(),
             _ => self.move_on(),

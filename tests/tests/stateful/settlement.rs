@@ -49,6 +49,7 @@ impl Run {
         if self.send("settle_on_credit", settle, &[]).is_err() {
             return;
         }
+        assert_eq!(books.account(user).unhealthy_since, 0);
         let [before, after] = [before, self.report(user)].map(|report| report.expect("a report"));
         assert!(after.equity >= after.initial_margin && after.senior.0 >= 0);
         let now = Snapshot::of(self);

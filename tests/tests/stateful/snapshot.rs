@@ -8,6 +8,15 @@ use estuary_tests::Pubkey;
 /// down, and when one is completed the others share what that left.
 const CLAIM_ROUNDING: i128 = 16;
 
+/// What looks at an account's margin and marks by it.
+const MARKING: [&str; 5] = [
+    "block_trade",
+    "liquidate",
+    "mark_account",
+    "reduce",
+    "transfer_positions",
+];
+
 /// Copies of what can change hands.
 pub struct Snapshot {
     accounts: Vec<Option<MarginAccount>>,
@@ -101,6 +110,28 @@ impl Snapshot {
         let exact = shared == 0 && !before.ledgers.iter().any(is_lowered);
         let rounding = if exact { 0 } else { CLAIM_ROUNDING };
         [-rounding, shared + rounding]
+    }
+
+    /// A mark comes and goes only by what an instruction finds the account's margin to be, and keeps its time between.
+    pub fn check_marks(&self, before: &Self, run: &Run, action: &str) {
+        for user in run.open() {
+            let Some(old) = before.accounts[user].as_ref() else {
+                continue;
+            };
+            let (account, was) = (self.account(user), old.unhealthy_since);
+            let is = account.unhealthy_since;
+            if was == is {
+                continue;
+            }
+            assert!(MARKING.contains(&action), "{action} marked {user}");
+            assert!(was == 0 || is == 0, "the mark of {user} moved");
+            assert!(is == 0 || is == run.world.now(), "a mark of another time");
+            // Of an account that needs no price the report may lack one, and it is healthy. A loss may be recognised and
+            // shared after a liquidation's report, of an account without positions.
+            let report = run.report(user).filter(|_| account.position_count > 0);
+            let fails = report.map(|report| report.is_liquidatable());
+            assert!(fails.is_none_or(|fails| fails == (is != 0)), "{report:?}");
+        }
     }
 
     /// Accounts that are not among the keys are as they were, and worth as much as they were but for a loss that is shared

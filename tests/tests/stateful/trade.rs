@@ -3,6 +3,7 @@
 use crate::run::Run;
 use crate::snapshot::Snapshot;
 use estuary::instructions::{PositionTransfer, TradeLeg};
+use estuary::state::LotsMoved;
 use estuary_client::instruction::signed_by_delegate;
 use estuary_risk::margin::MarginReport;
 use estuary_tests::{ix, Keypair, Signer, Trader};
@@ -15,10 +16,11 @@ fn health(report: &MarginReport) -> i64 {
     report.equity.0 - report.initial_margin.0
 }
 
-/// Section 8: who is above initial margin stays there, and who is below does not sink.
-fn check_health(before: &MarginReport, after: &MarginReport, fees: i64) {
-    assert!(!before.is_liquidatable(), "{before:?}");
-    if health(before) < 0 {
+/// Section 8: who is above initial margin stays there, and who is below, or marked, does not sink.
+fn check_health(before: &MarginReport, after: &MarginReport, fees: i64, is_failing: bool) {
+    let maintenance = |report: &MarginReport| report.equity.0 - report.maintenance_margin.0;
+    assert!(!is_failing || maintenance(after) >= maintenance(before));
+    if is_failing || health(before) < 0 {
         assert!(health(after) >= health(before), "{before:?}\n{after:?}");
         assert!(after.equity.0 >= before.equity.0 - fees - ROUNDING && after.equity.0 >= 0);
     } else {
@@ -94,6 +96,17 @@ impl Run {
         legs: &[TradeLeg],
         signers: &[Keypair; 2],
     ) -> Result<(), String> {
+        self.send_trade("block_trade", sides, legs, signers)
+    }
+
+    /// Trades under another name in the counts, and checks both sides.
+    fn send_trade(
+        &mut self,
+        action: &str,
+        sides: [usize; 2],
+        legs: &[TradeLeg],
+        signers: &[Keypair; 2],
+    ) -> Result<(), String> {
         let before = sides.map(|user| self.report(user));
         let books = Snapshot::of(self);
         let traders = sides.map(|user| self.trader(user));
@@ -105,18 +118,70 @@ impl Run {
                 trade = signed_by_delegate(trade, &trader.owner.pubkey(), signer.pubkey());
             }
         }
-        let done = self.send("block_trade", trade, &[&signers[0], &signers[1]]);
+        let done = self.send(action, trade, &[&signers[0], &signers[1]]);
         done?;
         // What succeeds has had fresh prices for everything.
         let before = before.map(|report| report.expect("fresh prices"));
         let after = sides.map(|user| self.report(user).expect("fresh prices"));
         let fees = Snapshot::of(self).fees_since(&books) as i64;
         assert!(fees >= 0);
-        for (before, after) in before.iter().zip(&after) {
-            check_health(before, after, fees);
+        for ((user, before), after) in sides.into_iter().zip(&before).zip(&after) {
+            let was = books.account(user);
+            let is_failing = was.unhealthy_since != 0 || before.is_liquidatable();
+            check_health(before, after, fees, is_failing);
+            let is = self.account(user);
+            let fails = is.unhealthy_since != 0;
+            assert_eq!(fails, after.is_liquidatable(), "{after:?}");
+            for leg in legs.iter().filter(|_| is_failing) {
+                let [before, after] = [was, &is].map(|one| one.lots(leg.market, leg.slot));
+                let moved = LotsMoved { before, after };
+                assert!(moved.reduces(), "{moved:?} below maintenance margin");
+            }
         }
         self.check_sum(sides, [&before, &after], &books);
         Ok(())
+    }
+
+    /// Somebody who fails, if anybody does, trades parts of some positions away, or a little more than that.
+    pub fn reduce_any(&mut self) {
+        let [mut user, mut other] = self.pair();
+        let failing = |user: &usize| {
+            let report = self.report(*user);
+            let has_positions = self.account(*user).position_count > 0;
+            has_positions && report.is_some_and(|report| report.is_liquidatable())
+        };
+        let mut all: Vec<usize> = self.open().filter(failing).collect();
+        all.retain(|one| *one != self.backstop());
+        if !all.is_empty() {
+            user = *self.random.pick(&all);
+        }
+        if user == other || self.random.below(2) == 0 {
+            other = self.backstop();
+        }
+        let positions = self.account(user).open_positions().to_vec();
+        let mut legs: Vec<TradeLeg> = Vec::new();
+        for position in positions {
+            let market = usize::from(position.market);
+            let is_live = self.live_slots(market).contains(&position.slot);
+            if !self.is_fresh(market) || !is_live || self.random.below(3) == 0 || legs.len() > 3 {
+                continue;
+            }
+            let held = position.lots.unsigned_abs();
+            let lots = match self.random.below(8) {
+                0 => held + 1,
+                1..=3 => held,
+                _ => self.random.below(held) + 1,
+            };
+            let lots = -position.lots.signum() * lots as i64;
+            legs.push(
+                self.world
+                    .leg_at_mark(&self.markets[market], position.slot, lots),
+            );
+        }
+        if !legs.is_empty() {
+            let signers = [user, other].map(|one| self.trader(one).owner);
+            let _ = self.send_trade("reduce", [user, other], &legs, &signers);
+        }
     }
 
     /// What one of two accounts gains the other loses, but for fees: in books exactly, in equity but for rounding.
@@ -164,6 +229,7 @@ impl Run {
         }
         let before = before.map(|report| report.expect("fresh prices"));
         let after = [from, to].map(|user| self.report(user).expect("fresh prices"));
+        assert!(!before[0].is_liquidatable() && books.account(from).unhealthy_since == 0);
         for (before, after) in before.iter().zip(&after) {
             assert!(
                 health(after) >= health(before).min(0),

@@ -253,6 +253,15 @@ const WRITERS: &[(&str, Writers)] = &[
             (POSITIONS, &["position_count", "positions"]),
             (CARRY, &["unsettled"]),
             (&["mark_account", "liquidate", "settle"], &["marked"]),
+            (
+                &[
+                    "mark_account",
+                    "liquidate",
+                    "block_trade",
+                    "transfer_positions",
+                ],
+                &["unhealthy_since"],
+            ),
             (BALANCES, &["balances"]),
             (NOBODY, &["padding", "reserved"]),
         ],

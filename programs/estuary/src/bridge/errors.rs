@@ -41,7 +41,7 @@ pub fn check_liquidator(report: &MarginReport, paid_premium: bool) -> Result<()>
 pub fn refusal_error(refusal: Refusal, after: &MarginReport) -> Error {
     let (equity, initial) = (after.equity.0, after.initial_margin.0);
     match refusal {
-        Refusal::BelowMaintenanceMargin => error!(EstuaryError::BelowMaintenanceMargin),
+        Refusal::DoesNotReduce => error!(EstuaryError::FailingAccountDoesNotReduce),
         Refusal::BelowInitialMargin => {
             error!(EstuaryError::BelowInitialMargin).with_values((equity, initial))
         }

@@ -7,13 +7,13 @@ use super::{
 use crate::{
     error::EstuaryError,
     instructions::TradeLeg,
-    state::{market::listed, MarginAccount, Series, SeriesKind},
+    state::{market::listed, LotsMoved, MarginAccount, Series, SeriesKind},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
     black76::{call, Terms},
     fixed::{ln_q40, mul_div_down, sqrt_tau_q32},
-    margin::{check_trade, AccountTotals, TradeSide},
+    margin::{check_trade, AccountTotals, MarginReport, Refusal, TradeSide},
     market::Instrument,
     smile::SmileSlice,
     units::{traded_value_down, Money, Price, ONE_PPM},
@@ -34,6 +34,10 @@ pub struct Side {
     pub fees: i64,
     /// Whether a leg is worse than mark for this side.
     pub worse_than_mark: bool,
+    /// Whether a leg does anything else than reduce a position of this side.
+    pub increases: bool,
+    /// Since when the account is marked as unhealthy, where that binds it; 0 otherwise.
+    pub unhealthy_since: i64,
 }
 
 /// What a leg does to its taker; its maker gets the opposite.
@@ -83,27 +87,55 @@ impl Side {
         engine.add_to(&mut self.after)
     }
 
-    /// Section 8 of the margin model for this side. `rounding` is by how many micro-units rounding alone may lower
-    /// equity.
+    /// Counts what a leg did to a position of this side.
+    pub fn count_move(&mut self, moved: &LotsMoved) {
+        self.increases |= !moved.reduces();
+    }
+
+    /// Refuses a side that was below its maintenance margin before.
     ///
     /// # Errors
-    /// One error per rule: see the group "Health" of [`EstuaryError`].
-    pub fn check(&self, rounding: i64) -> Result<()> {
+    /// [`EstuaryError::BelowMaintenanceMargin`] with equity and margin.
+    pub fn check_not_failing(&self) -> Result<()> {
+        let before = self.before.report().map_err(risk_error)?;
+        if before.is_liquidatable() {
+            let values = (before.equity.0, before.maintenance_margin.0);
+            return Err(error!(EstuaryError::BelowMaintenanceMargin).with_values(values));
+        }
+        Ok(())
+    }
+
+    /// Section 8 of the margin model for this side. `rounding` is by how many micro-units rounding alone may lower
+    /// equity. Returns the account's margin after the trade.
+    ///
+    /// # Errors
+    /// One error per rule: see the group "Health" of [`EstuaryError`]; [`EstuaryError::AccountMarkedUnhealthy`] for a
+    /// marked account that is no longer below its maintenance margin and does anything else than reduce.
+    pub fn check(&self, rounding: i64) -> Result<MarginReport> {
         let before = self.before.report().map_err(risk_error)?;
         let after = self.after.report().map_err(risk_error)?;
         let side = TradeSide {
             worse_than_mark: self.worse_than_mark,
             pays_net_premium: self.premium_paid > 0,
+            increases: self.increases,
+            is_marked: self.unhealthy_since != 0,
             allowed_equity_fall: Money(rounding).plus(Money(self.fees)).map_err(risk_error)?,
         };
         check_trade(&before, &after, &side).map_err(|refusal| {
             msg!(
-                "before: equity {} initial margin {}",
+                "before: equity {} initial margin {} maintenance margin {}",
                 before.equity.0,
-                before.initial_margin.0
+                before.initial_margin.0,
+                before.maintenance_margin.0
             );
+            // Then the mark alone stands in the way, and anyone takes it away.
+            if refusal == Refusal::DoesNotReduce && !before.is_liquidatable() {
+                let values = (self.unhealthy_since, 0);
+                return error!(EstuaryError::AccountMarkedUnhealthy).with_values(values);
+            }
             refusal_error(refusal, &after)
-        })
+        })?;
+        Ok(after)
     }
 }
 

@@ -142,22 +142,24 @@ fn series_met(pair: &Pair<'_>, named: &[Named], market: u16) -> usize {
         .saturating_add(named_add.count())
 }
 
-/// Checks both accounts' invariants and section 8 of the margin model for each. `names` tell the log which side it was;
-/// `changes` is how many amounts were rounded besides the values of the books.
+/// Checks both accounts' invariants and section 8 of the margin model for each, and marks them by their margin after it.
+/// `names` tell the log which side it was; `changes` is how many amounts were rounded besides the values of the books.
 pub(crate) fn check_sides(
     sides: &[Side; 2],
-    pair: &Pair<'_>,
+    pair: &mut Pair<'_>,
     names: [&str; 2],
-    markets: usize,
-    changes: usize,
+    (markets, changes): (usize, usize),
+    now: i64,
 ) -> Result<()> {
     // Each change of money and the values before and after are rounded by less than a micro-unit each.
     let rounding = markets.saturating_mul(2).saturating_add(changes);
     let rounding = i64::try_from(rounding).map_err(|_| error!(EstuaryError::CounterOverflow))?;
     for (name, (side, account)) in names.iter().zip(sides.iter().zip(pair)) {
         account.invariant()?;
-        side.check(rounding)
+        let after = side
+            .check(rounding)
             .inspect_err(|_| msg!("side: {}", name))?;
+        account.mark_health(after.is_liquidatable(), now);
     }
     Ok(())
 }

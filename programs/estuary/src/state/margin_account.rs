@@ -38,12 +38,22 @@ impl Position {
 }
 
 /// How a trade changed one position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LotsMoved {
     /// Lots before the trade.
     pub before: i64,
     /// Lots after the trade.
     pub after: i64,
+}
+
+impl LotsMoved {
+    /// Whether a position there was became smaller or went, and none came about: through zero to the other side is a new
+    /// position, however small.
+    #[must_use]
+    pub fn reduces(&self) -> bool {
+        let same_side = self.after == 0 || self.after.signum() == self.before.signum();
+        same_side && self.after.unsigned_abs() < self.before.unsigned_abs()
+    }
 }
 
 /// A trader's account.
@@ -72,8 +82,12 @@ pub struct MarginAccount {
     pub delegate_expiry: i64,
     /// Markets that count this account as below zero, one bit each; 0 for an account that is not marked.
     pub marked: u64,
+    /// Since when, unix seconds, the account is marked as unhealthy: its equity was below its maintenance margin, and
+    /// whoever looks again has found nothing better. 0 for an account that is not marked. While it is, value leaves the
+    /// account in no way and its positions are only reduced.
+    pub unhealthy_since: i64,
     /// Room for later versions, zero.
-    pub reserved: [u8; 72],
+    pub reserved: [u8; 64],
     /// Token balances, indexed by bank.
     pub balances: [Balance; MAX_BALANCES],
     /// What markets owe the account, or it owes them, beside its positions; in no particular order.
@@ -275,6 +289,29 @@ impl MarginAccount {
         Ok(())
     }
 
+    /// Records whether the account's equity is below its maintenance margin; a mark keeps its time.
+    pub fn mark_health(&mut self, is_failing: bool, now: i64) {
+        if !is_failing {
+            self.unhealthy_since = 0;
+        } else if self.unhealthy_since == 0 {
+            // A clock at 0 would mark nobody.
+            self.unhealthy_since = now.max(1);
+        }
+    }
+
+    /// Refuses an account that is marked as unhealthy.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AccountMarkedUnhealthy`] with the time of the mark.
+    pub fn check_unmarked(&self) -> Result<()> {
+        require_eq!(
+            self.unhealthy_since,
+            0,
+            EstuaryError::AccountMarkedUnhealthy
+        );
+        Ok(())
+    }
+
     /// Refuses an account that holds anything: a balance, a position, or something unsettled.
     ///
     /// # Errors
@@ -462,6 +499,11 @@ impl StateAccount for MarginAccount {
             self.delegate != Pubkey::default() || self.delegate_expiry == 0,
             EstuaryError::MarginAccountInvariant
         );
+        require_gte!(
+            self.unhealthy_since,
+            0,
+            EstuaryError::MarginAccountInvariant
+        );
         self.check_positions()
     }
 }
@@ -505,6 +547,41 @@ mod tests {
         assert_eq!(account.lots(1, 5), 10);
         assert_eq!(account.lots(0, 7), 0);
         account.invariant().unwrap();
+    }
+
+    #[test]
+    fn reducing_is_neither_opening_nor_turning() {
+        for (before, after, reduces) in [
+            (5, 3, true),
+            (5, 0, true),
+            (-5, -4, true),
+            (-5, 0, true),
+            (i64::MIN, 0, true),
+            (0, 0, false),
+            (5, 5, false),
+            (5, 6, false),
+            (-5, -6, false),
+            (0, 1, false),
+            (0, -1, false),
+            (5, -1, false),
+            (-5, 1, false),
+        ] {
+            assert_eq!(LotsMoved { before, after }.reduces(), reduces);
+        }
+    }
+
+    #[test]
+    fn a_mark_keeps_its_time_until_it_goes() {
+        let mut account = MarginAccount::zeroed();
+        account.check_unmarked().unwrap();
+        for (is_failing, now, since) in [(true, 7, 7), (true, 9, 7), (false, 9, 0), (true, 0, 1)] {
+            account.mark_health(is_failing, now);
+            assert_eq!(account.unhealthy_since, since);
+            assert_eq!(account.check_unmarked().is_ok(), since == 0);
+            account.invariant().unwrap();
+        }
+        account.unhealthy_since = -1;
+        assert!(account.invariant().is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What may be done in a market: everything, exits only, or nothing between two accounts.
 
-use super::{margin_account::LotsMoved, Market};
+use super::{LotsMoved, Market};
 use crate::error::EstuaryError;
 use anchor_lang::prelude::*;
 
@@ -51,11 +51,7 @@ impl Market {
         match MarketStatus::from_code(self.status)? {
             MarketStatus::Active => Ok(()),
             MarketStatus::ReduceOnly => {
-                // Through zero to the other side is a new position, however small.
-                let reduces = moved.after == 0
-                    || (moved.after.signum() == moved.before.signum()
-                        && moved.after.unsigned_abs() <= moved.before.unsigned_abs());
-                if reduces {
+                if moved.reduces() {
                     return Ok(());
                 }
                 let values = (moved.before, moved.after);

@@ -22,7 +22,7 @@ pub use claims::{Claim, ClaimsPool, Round};
 pub use clearinghouse::Clearinghouse;
 pub use expiry::Expiry;
 pub use ledger::MarketLedger;
-pub use margin_account::{MarginAccount, Position};
+pub use margin_account::{LotsMoved, MarginAccount, Position};
 pub use market::{Market, MarketMut, MarketRef};
 pub use market_set::MarketSet;
 pub use market_status::MarketStatus;

@@ -1,4 +1,4 @@
-//! Marks an account that is below zero, or takes the mark away.
+//! Marks an account that is below its maintenance margin, or below zero, or takes the marks away.
 
 use crate::{
     bridge,
@@ -8,9 +8,10 @@ use crate::{
     state::{self, Clearinghouse, MarginAccount, MarketSet, StateAccount},
 };
 use anchor_lang::prelude::*;
+use estuary_risk::margin::MarginReport;
 
-/// Accounts of `mark_account`. Remaining: `[market, ledger, price]` per market the account's equity depends on or that has it
-/// marked; the ledgers are writable.
+/// Accounts of `mark_account`. Remaining: `[market, ledger, price]` per market that a withdrawal would need, and per market
+/// that has the account marked; the ledgers are writable.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct MarkAccount<'info> {
@@ -22,8 +23,9 @@ pub struct MarkAccount<'info> {
 }
 
 impl<'info> MarkAccount<'info> {
-    /// Makes the account's mark agree with its equity; anyone may. While an account below zero is marked, nobody collects
-    /// claims in the markets it has positions in or owes, so that its loss falls on all of them alike.
+    /// Makes the account's marks agree with its equity; anyone may. An account below its maintenance margin is marked as
+    /// unhealthy until it is not: meanwhile it may deposit, settle and reduce. While an account below zero is marked, nobody
+    /// collects claims in the markets it has positions in or owes, so that its loss falls on all of them alike.
     ///
     /// # Errors
     /// [`EstuaryError::NothingToMark`], those of the market accounts and prices, the engine's.
@@ -32,13 +34,7 @@ impl<'info> MarkAccount<'info> {
         state::read(&accounts.clearinghouse)?;
         let now = Clock::get()?.unix_timestamp;
         let mut account = state::write(&accounts.margin_account)?;
-        let needs = Needs::of(&[&*account])?;
-        let all = needs.markets.union(MarketSet::from_bits(account.marked));
-        let needs = Needs {
-            markets: all,
-            written: all,
-            ..needs
-        };
+        let needs = Needs::to_mark(&account)?;
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
@@ -51,7 +47,10 @@ impl<'info> MarkAccount<'info> {
             // Markets that have recognised their share of its loss are not asked again before the others have.
             MarketSet::from_bits(account.marked)
         };
-        require!(marks.bits() != account.marked, EstuaryError::NothingToMark);
+        let (marked, since) = (account.marked, account.unhealthy_since);
+        set_unhealthy(&mut account, &report, now);
+        let changes = marks.bits() != marked || account.unhealthy_since != since;
+        require!(changes, EstuaryError::NothingToMark);
         set_marks(&mut account, &markets, marks)?;
         for view in &markets {
             view.record_price()?;
@@ -61,10 +60,19 @@ impl<'info> MarkAccount<'info> {
             clearinghouse,
             margin_account: accounts.margin_account.key(),
             equity: report.equity.0,
+            maintenance_margin: report.maintenance_margin.0,
+            unhealthy_since: account.unhealthy_since,
             marked: account.marked,
         };
         event::emit(&accounts.event_authority, &accounts.program, &event)
     }
+}
+
+/// Marks the account as unhealthy by its margin, or takes that mark away. One that owes nothing any more, since a loss
+/// was recognised after the report, is not.
+pub(crate) fn set_unhealthy(account: &mut MarginAccount, report: &MarginReport, now: i64) {
+    let is_failing = report.is_liquidatable() && !account.owes_nothing();
+    account.mark_health(is_failing, now);
 }
 
 /// Marks the account in exactly the markets of `marks` and counts it there. `markets` has those and all it is marked in.

@@ -29,9 +29,10 @@ impl<'info> SettleOnCredit<'info> {
     /// Settles as `settle` does without variation, and pays what is claimed of the account's loss beyond its cash out of
     /// the bank, as a negative balance of cash; anyone may. The account's other holdings have to carry it: senior equity
     /// and health afterwards are those of an account that may withdraw, so nothing is lent against gains nobody has paid.
-    /// Whatever cash the account receives later repays.
+    /// Whatever cash the account receives later repays. An account marked as unhealthy is lent nothing.
     ///
     /// # Errors
+    /// [`EstuaryError::AccountMarkedUnhealthy`],
     /// [`EstuaryError::NothingToSettle`] when cash is enough or nothing is claimed,
     /// [`EstuaryError::AccountDebtLimit`], [`EstuaryError::BankShortOfTokens`], [`EstuaryError::SeniorNegative`],
     /// [`EstuaryError::BelowInitialMargin`], [`EstuaryError::NotTheSettlementBank`], those of the market accounts and
@@ -42,6 +43,7 @@ impl<'info> SettleOnCredit<'info> {
         check_settlement_bank(&accounts.bank)?;
         let now = Clock::get()?.unix_timestamp;
         let mut account = state::write(&accounts.margin_account)?;
+        account.check_unmarked()?;
         let mut here = MarketSet::default();
         here.insert(market)?;
         let needs = Needs::of(&[&*account])?;

@@ -8,7 +8,7 @@ use crate::{
     error::EstuaryError,
     event::{self, Liquidated, MarginTotals, TakenPosition},
     instructions::{
-        keeper::mark_account::set_marks,
+        keeper::mark_account::{set_marks, set_unhealthy},
         settlement::{check_settlement_bank, settle_carry, settle_matured, unmark_left},
     },
     market_view::{load_markets, MarketView, Needs},
@@ -125,6 +125,7 @@ impl<'info> Liquidate<'info> {
                 ledger.invariant()?;
             }
         }
+        set_unhealthy(&mut liquidated, &liquidation.outcome.after, now);
         bank.invariant()?;
         liquidated.invariant()?;
         liquidator.invariant()?;

@@ -10,7 +10,7 @@ use crate::{
         pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
     },
     market_view::{load_markets, MarketView, Needs},
-    state::{self, Clearinghouse, MarginAccount, StateAccount, SETTLEMENT_BANK},
+    state::{self, Clearinghouse, LotsMoved, MarginAccount, StateAccount, SETTLEMENT_BANK},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::units::Money;
@@ -48,13 +48,15 @@ impl<'info> BlockTrade<'info> {
     /// the cost of the positions. Both sides pay a fee, in cash as far as there is any, the rest out of the carry: it
     /// never stops a trade for lack of cash. Limits on open interest bind what raises it: of a series, each leg; of a
     /// market, all legs in it together. The status of a market binds both sides of each leg in it. Each side must satisfy
-    /// section 8 of the margin model after all legs and fees.
+    /// section 8 of the margin model after all legs and fees: one below its maintenance margin, or marked as unhealthy, only
+    /// reduces. The margin after it marks each side or takes its mark away.
     ///
     /// # Errors
     /// The groups "Trades" and "Health" of [`EstuaryError`], [`EstuaryError::SameMarginAccount`],
     /// [`EstuaryError::NotTheOwner`], [`EstuaryError::DelegateExpired`], [`EstuaryError::MarketPaused`],
-    /// [`EstuaryError::MarketReduceOnly`], [`EstuaryError::BalanceNegative`] when premium exceeds cash, and those of
-    /// the market accounts and prices.
+    /// [`EstuaryError::MarketReduceOnly`], [`EstuaryError::BalanceNegative`] when premium exceeds cash,
+    /// [`EstuaryError::FailingAccountDoesNotReduce`], [`EstuaryError::AccountMarkedUnhealthy`], and those of the market
+    /// accounts and prices.
     pub fn handle(ctx: Context<'info, Self>, legs: Vec<TradeLeg>) -> Result<()> {
         let accounts = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
@@ -69,7 +71,8 @@ impl<'info> BlockTrade<'info> {
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let (sides, done) = trade(&mut pair, &markets, &legs, &named, now)?;
-        check_sides(&sides, &pair, ["taker", "maker"], markets.len(), legs.len())?;
+        let rounded = (markets.len(), legs.len());
+        check_sides(&sides, &mut pair, ["taker", "maker"], rounded, now)?;
         let traded = BlockTraded {
             clearinghouse,
             taker: accounts.taker_account.key(),
@@ -114,7 +117,10 @@ fn trade(
         let before = state::read(&here.view.ledger)?.total_open_interest_up();
         for leg in legs.iter().filter(|leg| leg.market == header.index) {
             let effect = price_leg(here.engine, here.data, leg, now, here.sides)?;
-            apply_leg(pair, here.view, leg, &effect)?;
+            let moved = apply_leg(pair, here.view, leg, &effect)?;
+            for (side, moved) in here.sides.iter_mut().zip(&moved) {
+                side.count_move(moved);
+            }
             fees.add_leg(here.data, leg)?;
             done.legs.push(traded_leg(leg, &effect));
         }
@@ -142,6 +148,7 @@ fn trade(
     done.fees = charge_fees(pair, &mut sides, markets, &due)?;
     for (side, account) in sides.iter_mut().zip(pair.iter()) {
         side.after.cash = Money(account.cash());
+        side.unhealthy_since = account.unhealthy_since;
     }
     Ok((sides, done))
 }
@@ -159,13 +166,13 @@ fn traded_leg(leg: &TradeLeg, effect: &LegEffect) -> TradedLeg {
     }
 }
 
-/// Moves a leg's lots and cost in both accounts and in the ledger.
+/// Moves a leg's lots and cost in both accounts and in the ledger, and returns how both accounts' lots changed.
 fn apply_leg(
     pair: &mut Pair<'_>,
     view: &MarketView<'_>,
     leg: &TradeLeg,
     effect: &LegEffect,
-) -> Result<()> {
+) -> Result<[LotsMoved; 2]> {
     let mut ledger = state::write(&view.ledger)?;
     let before = ledger.open_interest_up(leg.slot)?;
     let negated = || error!(EstuaryError::AmountOverflow).with_values((effect.lots, effect.cost));
@@ -173,9 +180,11 @@ fn apply_leg(
         effect.lots.checked_neg().ok_or_else(negated)?,
         effect.cost.checked_neg().ok_or_else(negated)?,
     );
-    for (account, (lots, cost)) in pair.iter_mut().zip([(effect.lots, effect.cost), opposite]) {
-        let moved = account.apply_trade(leg.market, leg.slot, leg.generation, lots, cost)?;
-        view.market.header.check_status(&moved)?;
+    let mut both = [LotsMoved::default(); 2];
+    let changes = [(effect.lots, effect.cost), opposite];
+    for ((account, moved), (lots, cost)) in pair.iter_mut().zip(&mut both).zip(changes) {
+        *moved = account.apply_trade(leg.market, leg.slot, leg.generation, lots, cost)?;
+        view.market.header.check_status(moved)?;
         ledger.move_lots(leg.slot, moved.before, moved.after)?;
         ledger.add_cost(cost)?;
     }
@@ -185,7 +194,8 @@ fn apply_leg(
         view.market.header.max_series_open_interest,
         EstuaryError::SeriesOpenInterestLimit,
     )?;
-    ledger.invariant()
+    ledger.invariant()?;
+    Ok(both)
 }
 
 /// Refuses open interest over a limit that is not 0. What does not raise it is an exit, which no limit blocks.

@@ -35,10 +35,11 @@ impl<'info> TransferBalance<'info> {
         Ok(())
     }
 
-    /// Moves `amount` base units of a bank's token. The source has to satisfy what it would after a withdrawal, and
+    /// Moves `amount` base units of a bank's token. The source has to satisfy what it would for a withdrawal, and
     /// needs the same markets and prices. The destination only gains, so nothing is asked of it.
     ///
     /// # Errors
+    /// [`EstuaryError::AccountMarkedUnhealthy`],
     /// [`EstuaryError::SameMarginAccount`], [`EstuaryError::NotTheOwner`], [`EstuaryError::DestinationOfAnotherOwner`],
     /// [`EstuaryError::AmountZero`], [`EstuaryError::BankUnknown`], [`EstuaryError::BalanceNegative`], [`EstuaryError::BelowInitialMargin`],
     /// [`EstuaryError::SeniorNegative`], and those of the market accounts and prices.
@@ -47,6 +48,7 @@ impl<'info> TransferBalance<'info> {
         accounts.validate(amount)?;
         let now = Clock::get()?.unix_timestamp;
         let mut source = state::write(&accounts.source)?;
+        source.check_unmarked()?;
         let mut destination = state::write(&accounts.destination)?;
         source.move_balance(&mut destination, bank, amount)?;
         source.invariant()?;

@@ -1,13 +1,14 @@
 //! Moves positions between two accounts of one owner.
 
 use crate::{
+    bridge::trade::Side,
     error::EstuaryError,
     event::{self, MovedPosition, PositionsTransferred},
     instructions::pair::{
         check_own_pair, check_position_count, check_sides, exchange, markets_of, Named, Pair,
     },
     market_view::{load_markets, MarketView, Needs},
-    state::{self, Clearinghouse, MarginAccount, StateAccount, MAX_LEGS},
+    state::{self, Clearinghouse, LotsMoved, MarginAccount, StateAccount, MAX_LEGS},
 };
 use anchor_lang::prelude::*;
 
@@ -50,9 +51,11 @@ impl<'info> TransferPositions<'info> {
 
     /// Moves all lots named or none. Nothing is paid: a position moves with its share of its cost, so that both
     /// accounts together have the lots and the cost they had. Each must satisfy section 8 of the margin model after it,
-    /// as after a trade.
+    /// as after a trade. A source that is marked as unhealthy or below its maintenance margin gives nothing; a destination
+    /// below it takes what reduces its own positions.
     ///
     /// # Errors
+    /// [`EstuaryError::AccountMarkedUnhealthy`], [`EstuaryError::BelowMaintenanceMargin`],
     /// [`EstuaryError::SameMarginAccount`], [`EstuaryError::NotTheOwner`], [`EstuaryError::DestinationOfAnotherOwner`],
     /// [`EstuaryError::TransferExceedsPosition`], [`EstuaryError::MarketPaused`], [`EstuaryError::MarketReduceOnly`],
     /// the groups "Trades" and "Health" of [`EstuaryError`] as far as they are not about prices of legs, and those of
@@ -64,6 +67,7 @@ impl<'info> TransferPositions<'info> {
         let moved = markets_of(&named)?;
         let now = Clock::get()?.unix_timestamp;
         let mut source = state::write(&accounts.source)?;
+        source.check_unmarked()?;
         let mut destination = state::write(&accounts.destination)?;
         let mut pair: Pair<'_> = [&mut source, &mut destination];
         check_position_count(&pair, &named)?;
@@ -74,12 +78,16 @@ impl<'info> TransferPositions<'info> {
         let sides = exchange(&mut pair, &markets, &named, now, &mut |here, pair| {
             let market = here.data.header.index;
             for transfer in transfers.iter().filter(|one| one.market == market) {
-                positions.push(apply(pair, here.view, transfer)?);
+                let [_, destination] = &mut *here.sides;
+                positions.push(apply(pair, here.view, transfer, destination)?);
             }
             Ok(())
         })?;
+        let [source, _] = &*sides;
+        source.check_not_failing()?;
         let names = ["source", "destination"];
-        check_sides(&sides, &pair, names, markets.len(), transfers.len())?;
+        let rounded = (markets.len(), transfers.len());
+        check_sides(&sides, &mut pair, names, rounded, now)?;
         let transferred = PositionsTransferred {
             clearinghouse,
             source: accounts.source.key(),
@@ -105,11 +113,12 @@ fn check_transfers(transfers: &[PositionTransfer]) -> Result<Vec<Named>> {
     Ok(named)
 }
 
-/// Moves one position's lots and their share of its cost, and writes the ledger.
+/// Moves one position's lots and their share of its cost, and writes the ledger; `destination` learns what it did there.
 fn apply(
     pair: &mut Pair<'_>,
     view: &MarketView<'_>,
     transfer: &PositionTransfer,
+    destination: &mut Side,
 ) -> Result<MovedPosition> {
     let (market, slot, generation) = (transfer.market, transfer.slot, transfer.generation);
     view.market.series(slot)?;
@@ -128,12 +137,16 @@ fn apply(
         cost.checked_neg().ok_or_else(overflow)?,
     );
     let mut ledger = state::write(&view.ledger)?;
+    let mut last = LotsMoved::default();
     for (account, (lots, cost)) in pair.iter_mut().zip([given, (transfer.lots, cost)]) {
         let moved = account.apply_trade(market, slot, generation, lots, cost)?;
         view.market.header.check_status(&moved)?;
         ledger.move_lots(slot, moved.before, moved.after)?;
         ledger.add_cost(cost)?;
+        last = moved;
     }
+    // What the source gives of a position always reduces it.
+    destination.count_move(&last);
     ledger.invariant()?;
     Ok(MovedPosition {
         market,

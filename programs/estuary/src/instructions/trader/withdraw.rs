@@ -61,10 +61,11 @@ impl<'info> Withdraw<'info> {
     }
 
     /// Withdraws `amount` base units. Afterwards equity has to cover the initial margin, and senior equity must not be
-    /// negative; an account without open positions whose cash covers what it owes needs no market and no price.
+    /// negative; an account without open positions whose cash covers what it owes needs no market and no price. From an
+    /// account marked as unhealthy nothing is withdrawn.
     ///
     /// # Errors
-    /// [`EstuaryError::AmountZero`], [`EstuaryError::BalanceNegative`], [`EstuaryError::BelowInitialMargin`],
+    /// [`EstuaryError::AmountZero`], [`EstuaryError::AccountMarkedUnhealthy`], [`EstuaryError::BalanceNegative`], [`EstuaryError::BelowInitialMargin`],
     /// [`EstuaryError::SeniorNegative`], [`EstuaryError::BankShortOfTokens`], [`EstuaryError::VaultAmountMismatch`], and
     /// those of the market accounts and prices.
     pub fn handle(ctx: Context<'info, Self>, amount: u64) -> Result<()> {
@@ -102,6 +103,7 @@ impl<'info> Withdraw<'info> {
     /// Takes the amount from the balance, which is returned, and from the bank's deposits.
     fn take(&self, amount: u64) -> Result<i64> {
         let mut account = state::write(&self.margin_account)?;
+        account.check_unmarked()?;
         let mut bank = state::write(&self.bank)?;
         let change = i64::try_from(amount)
             .ok()
