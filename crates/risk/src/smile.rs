@@ -205,7 +205,7 @@ impl SmileSlice {
     /// Total volatility `s = sigma(k) * sqrt(tau)` in Q32 at x = ln(F/K) = -k in Q28, clamped to
     /// [`TOTAL_VOL_MIN_Q32`]..=[`TOTAL_VOL_MAX_Q32`]; |x| is clamped to [`MONEYNESS_MAX_Q28`].
     ///
-    /// The error is below 2^-29 of the value for |rho| up to 0.7 and 2^-26 up to 0.95, plus half a
+    /// The error is below 2^-28 of the value for |rho| up to 0.7 and 2^-26 up to 0.95, plus half a
     /// unit, plus 2^-37 of `sqrt(h)`.
     pub fn total_vol_q32(&self, x_q28: i64) -> u64 {
         if self.phi_mantissa == 0 {

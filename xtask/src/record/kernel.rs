@@ -24,13 +24,18 @@ pub fn kernel(root: &Path) -> Result<()> {
     let figures = recording.measured_by(cargo, "ESTUARY_KERNEL_RECORD")?;
     let path = root.join(PAGE);
     let text = fs::read_to_string(&path).with_context(|| format!("could not read {PAGE}"))?;
-    let filled = page::fill(&text, |section| match section {
-        "functions" | "prices" => table(&figures, section),
-        _ => bail!("unknown"),
-    })?;
-    fs::write(&path, filled).with_context(|| format!("could not write {PAGE}"))?;
+    fs::write(&path, filled(&text, &figures)?)
+        .with_context(|| format!("could not write {PAGE}"))?;
     step(format!("wrote {PAGE}"));
     recording.write(figures)
+}
+
+/// The page with the record's tables.
+fn filled(text: &str, figures: &Map<String, Value>) -> Result<String> {
+    page::fill(text, |section| match section {
+        "functions" | "prices" => table(figures, section),
+        _ => bail!("unknown"),
+    })
 }
 
 /// The measurements of one section of the record.
@@ -64,11 +69,36 @@ fn escaped(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// Three digits.
+/// Three digits, as decimals where that is short.
 fn short(value: f64) -> String {
-    if value == 0.0 || (0.01..100.0).contains(&value) {
-        format!("{value}").chars().take(5).collect()
+    if value.fract() == 0.0 {
+        format!("{value}")
+    } else if (0.01..100.0).contains(&value) {
+        format!("{value:.3}")
     } else {
         format!("{value:.2e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_the_committed_record() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let Ok(record) = fs::read_to_string(root.join("docs/runs/kernel.json")) else {
+            println!("skipped: no run is recorded");
+            return;
+        };
+        let figures = serde_json::from_str(&record).unwrap();
+        let page = fs::read_to_string(root.join(PAGE)).unwrap();
+        assert_eq!(filled(&page, &figures).unwrap(), page);
+    }
+
+    #[test]
+    fn figures_are_short() {
+        let shown = [0.0, 1.0, 0.94458, 3.0204e-9].map(short);
+        assert_eq!(shown, ["0", "1", "0.945", "3.02e-9"]);
     }
 }

@@ -126,12 +126,13 @@ impl<'a> Reference<'a> {
     fn new(market: &'a Market, strike: u64) -> Self {
         let strike = strike as f64 / market.spot as f64;
         let x = libm::log(market.forward() / strike);
+        let root = (market.seconds as f64 / YEAR_SECONDS).sqrt();
         let mut reference = Self {
             market,
             strike,
             x,
-            s: total_vol(&market.smile, market.seconds, -x),
-            root: (market.seconds as f64 / YEAR_SECONDS).sqrt(),
+            s: total_vol(&market.smile, root, -x),
+            root,
             vol_error: 0.0,
         };
         reference.vol_error = reference.largest_vol_error();
