@@ -7,7 +7,7 @@ use crate::array::{ExpiryContext, Moneyness, StrikeArray};
 use crate::bound::{add_scaled, certified_loss_q28, core_dips, CellDip, LongSide};
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
 use crate::smile::Smile;
-use crate::spot::SpotBalance;
+use crate::spot::{token_value_down, SpotBalance};
 use crate::units::{LotValue, Money, Price, RiskError, MAX_LOTS_PER_MARKET, ONE_Q30};
 
 /// Call or put.
@@ -190,6 +190,21 @@ impl MarketArrays {
     /// The value of a lot at spot.
     pub fn lot_value(&self) -> &LotValue {
         &self.lot_value
+    }
+
+    /// Billionths of a unit of underlying in a lot.
+    pub fn lot_size(&self) -> u64 {
+        self.inputs.lot_size
+    }
+
+    /// The value of `amount` base units of a token with `decimals`; see [`token_value_down`].
+    pub fn token_value_down(&self, amount: i64, decimals: u8) -> Result<Money, RiskError> {
+        token_value_down(
+            self.inputs.spot,
+            self.inputs.price_exponent,
+            amount,
+            decimals,
+        )
     }
 
     /// The grid in use.

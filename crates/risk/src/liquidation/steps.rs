@@ -1,6 +1,6 @@
 //! A plan step by step, for those who show one; a liquidation itself needs none of it.
 
-use super::{LiquidationMarket, LiquidationOutcome, Planner, Take};
+use super::{book::Book, LiquidationMarket, LiquidationOutcome, Take};
 use crate::margin::{AccountTotals, MarginReport};
 use crate::units::RiskError;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ pub fn report(
     outside: AccountTotals,
     markets: &mut [LiquidationMarket<'_>],
 ) -> Result<MarginReport, RiskError> {
-    let (_, report) = Planner::new(outside, markets).evaluate()?;
+    let (_, report) = Book::new(outside, u64::MAX, markets).evaluate_all()?;
     Ok(report)
 }
 
@@ -29,15 +29,15 @@ pub fn reports_after_each(
     takes: &[Take],
     outcome: &LiquidationOutcome,
 ) -> Result<Vec<MarginReport>, RiskError> {
-    let mut planner = Planner::new(outside, markets);
-    planner.cash = outcome.cash;
+    let mut book = Book::new(outside, u64::MAX, markets);
+    book.cash = outcome.cash;
     for take in takes.iter().rev() {
-        planner.undo(take)?;
+        book.apply(take, -1)?;
     }
     let mut reports = Vec::with_capacity(takes.len());
     for take in takes {
-        planner.apply(take, 1)?;
-        let (_, report) = planner.evaluate()?;
+        book.apply(take, 1)?;
+        let (_, report) = book.evaluate_all()?;
         reports.push(report);
     }
     Ok(reports)

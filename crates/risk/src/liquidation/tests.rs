@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::fixed::ln_q40;
-use crate::market::{MarketInputs, OptionKind};
+use crate::market::{Instrument, MarketInputs, OptionKind};
 use crate::scenario::ScenarioParameters;
 use crate::smile::Smile;
-use crate::units::Price;
+use crate::units::{Price, ONE_Q30};
 use std::vec;
 
 const DISCOUNT: DiscountParameters = DiscountParameters {
@@ -36,11 +36,18 @@ fn option(arrays: &mut MarketArrays, kind: OptionKind, strike: u64, lots: i64) -
     Leg { instrument, lots }
 }
 
-fn run(
+type Planned = (Result<LiquidationOutcome, LiquidationError>, Vec<Take>);
+
+fn run(arrays: &mut MarketArrays, legs: &mut [Leg], cash: i64) -> Planned {
+    run_with_tokens(arrays, legs, &mut [], cash)
+}
+
+fn run_with_tokens(
     arrays: &mut MarketArrays,
     legs: &mut [Leg],
+    tokens: &mut [Token],
     cash: i64,
-) -> (Result<LiquidationOutcome, LiquidationError>, Vec<Take>) {
+) -> Planned {
     let mut costs: Vec<Money> = legs
         .iter()
         .map(|leg| match leg.instrument {
@@ -53,10 +60,11 @@ fn run(
         arrays,
         legs,
         costs: &mut costs,
+        tokens,
         discount: DISCOUNT,
     }];
     let outside = AccountTotals::with_cash(Money(cash));
-    let planned = plan(outside, &mut markets, &mut takes);
+    let planned = plan(outside, u64::MAX, &mut markets, &mut takes);
     if let Ok(outcome) = &planned {
         check_steps(outside, &mut markets, &takes, outcome);
     }
@@ -123,7 +131,7 @@ fn a_perpetual_is_reduced_to_the_target_and_no_further() {
         outcome.before.equity.0 - outcome.after.equity.0,
         takes[0].discount.0
     );
-    let full = takes[0].lots * 500_000;
+    let full = takes[0].quantity * 500_000;
     assert!(
         (full - 1..=full).contains(&takes[0].discount.0),
         "rounded down"
@@ -149,7 +157,6 @@ fn the_leg_that_causes_the_loss_goes_first() {
     assert!(
         outcome.after.health_maintenance().unwrap() > outcome.before.health_maintenance().unwrap()
     );
-    assert!(outcome.cash >= Money(0));
 }
 
 #[test]
@@ -160,79 +167,107 @@ fn a_bankrupt_account_is_taken_at_mark() {
     let outcome = outcome.unwrap();
     assert!(outcome.before.equity < Money(0));
     assert!(takes.iter().all(|take| take.discount == Money(0)));
-    assert!(
-        outcome.cash >= Money(0),
-        "cash pays for part of the shorts and no more"
-    );
-    assert!(legs[0].lots < 0);
+    assert_eq!(legs[0].lots, 0, "all of it, whatever cash there is");
+    assert_eq!(outcome.cash, outcome.after.equity);
+    assert!((outcome.after.equity.0 - outcome.before.equity.0).abs() <= 1);
 }
 
-#[test]
-fn every_take_raises_health_in_random_books() {
-    let mut seed = 7u64;
-    let mut next = |modulus: u64| {
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % modulus
+/// A balance of SOL-like tokens, nine decimals, and its leg.
+fn token(arrays: &mut MarketArrays, amount: i64) -> (Token, Leg) {
+    let (decimals, room) = (9, u64::MAX);
+    let instrument = arrays.balance(amount, decimals, room).unwrap();
+    let token = Token {
+        amount,
+        decimals,
+        room,
     };
-    let mut liquidated = 0;
-    for _ in 0..300 {
-        let mut arrays = arrays();
-        let mut legs: Vec<Leg> = (0..5)
-            .map(|i| {
-                let kind = if next(2) == 0 {
-                    OptionKind::Call
-                } else {
-                    OptionKind::Put
-                };
-                let strike = 8_000_000_000 + 500_000_000 * (next(8) + i % 2);
-                let lots = next(200) as i64 - 100;
-                option(&mut arrays, kind, strike, lots)
-            })
-            .collect();
-        legs.push(Leg {
-            instrument: Instrument::Perpetual,
-            lots: next(200) as i64 - 100,
-        });
-        let cash = next(2_000) as i64 * 1_000_000;
-        let (outcome, takes) = run(&mut arrays, &mut legs, cash);
-        let Ok(outcome) = outcome else { continue };
-        liquidated += 1;
-        let health = |report: &MarginReport| report.health_maintenance().unwrap();
-        assert!(health(&outcome.after) > health(&outcome.before));
-        assert!(outcome.cash >= Money(0));
-        let discount: i64 = takes.iter().map(|take| take.discount.0).sum();
-        assert!(discount <= outcome.before.equity.0.max(0));
-        // Marks are rounded, so equity falls by the discount to within a micro-unit a take.
-        let fall = outcome.before.equity.0 - outcome.after.equity.0;
-        assert!(
-            (fall - discount).abs() <= 1 + takes.len() as i64,
-            "{fall} {discount}"
-        );
-    }
-    assert!(liquidated > 50, "{liquidated}");
+    (
+        token,
+        Leg {
+            instrument,
+            lots: 1,
+        },
+    )
 }
 
 #[test]
-fn balances_count_and_are_not_taken() {
-    // A short perpetual covered by the token itself, and a long one too many: only the long is worth taking.
+fn tokens_that_hedge_are_left() {
+    // A short perpetual covered by the token itself needs no more than its gross exposure, and a long one too many is taken.
     let mut arrays = arrays();
-    let covered = arrays.balance(50_000_000_000, 9, u64::MAX).unwrap();
-    let leg = |instrument, lots| Leg { instrument, lots };
-    let mut legs = [leg(covered, 1), leg(Instrument::Perpetual, -50)];
-    let (outcome, takes) = run(&mut arrays, &mut legs, 0);
+    let (covered, leg) = token(&mut arrays, 50_000_000_000);
+    let perpetual = |lots| Leg {
+        instrument: Instrument::Perpetual,
+        lots,
+    };
+    let mut legs = [perpetual(-50), leg];
+    let (outcome, takes) = run_with_tokens(&mut arrays, &mut legs, &mut [covered], 0);
     let Err(LiquidationError::NotLiquidatable { equity, .. }) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!((equity, takes), (Money(5_000_000_000), vec![]));
 
-    let mut legs = [leg(covered, 1), leg(Instrument::Perpetual, 500)];
-    let (outcome, takes) = run(&mut arrays, &mut legs, 0);
+    let mut legs = [perpetual(500), leg];
+    let (outcome, takes) = run_with_tokens(&mut arrays, &mut legs, &mut [covered], 0);
     let outcome = outcome.unwrap();
-    assert!(takes.iter().all(|take| take.leg == 1), "{takes:?}");
+    // Token and perpetual release the same per discount: the first of the account goes first.
+    assert!(takes.iter().all(|take| take.leg == 0), "{takes:?}");
     assert!(outcome.after.equity >= outcome.after.liquidation_target().unwrap());
-    assert_eq!(legs[0], leg(covered, 1));
+    assert_eq!(legs[1], leg);
+}
+
+#[test]
+fn tokens_are_sold_to_pay_a_debt() {
+    // 50 tokens of 100 dollars against a debt of 4,400: IM is 800, MM 640.
+    let mut arrays = arrays();
+    let (balance, leg) = token(&mut arrays, 50_000_000_000);
+    let (mut legs, mut tokens) = ([leg], [balance]);
+    let (outcome, takes) = run_with_tokens(&mut arrays, &mut legs, &mut tokens, -4_400_000_000);
+    let outcome = outcome.unwrap();
+    assert_eq!(takes.len(), 1);
+    let sold = takes[0].quantity;
+    assert_eq!(tokens[0].amount, 50_000_000_000 - sold);
+    // 0.5% of what is sold, and at most a lot, one token, more than the target needs.
+    assert_eq!(takes[0].payment.0, sold / 10 - sold / 2_000);
+    assert_eq!(outcome.cash.0, takes[0].payment.0 - 4_400_000_000);
+    let (after, target) = (outcome.after, outcome.after.liquidation_target().unwrap());
+    let needed_by_a_token = 16_000_000;
+    assert!(
+        (0..needed_by_a_token).contains(&(after.equity.0 - target.0)),
+        "{after:?}"
+    );
+}
+
+#[test]
+fn the_size_is_limited() {
+    let mut arrays = arrays();
+    let plan_within = |arrays: &mut MarketArrays, max_notional| {
+        let mut legs = [Leg {
+            instrument: Instrument::Perpetual,
+            lots: 100,
+        }];
+        let mut markets = [LiquidationMarket {
+            arrays,
+            legs: &mut legs,
+            costs: &mut [Money(-10_000_000_000)],
+            tokens: &mut [],
+            discount: DISCOUNT,
+        }];
+        let outside = AccountTotals::with_cash(Money(1_200_000_000));
+        let mut takes = vec![];
+        plan(outside, max_notional, &mut markets, &mut takes).map(|_| takes)
+    };
+    // A lot is worth 100 dollars.
+    for (max_notional, lots) in [(100_000_000, 1), (299_999_999, 2), (300_000_000, 3)] {
+        let takes = plan_within(&mut arrays, max_notional).unwrap();
+        assert_eq!((takes.len(), takes[0].quantity), (1, lots));
+    }
+    for max_notional in [0, 99_999_999] {
+        let refused = plan_within(&mut arrays, max_notional);
+        assert_eq!(
+            refused,
+            Err(LiquidationError::SizeTooSmall { max_notional })
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! fraction, SSVI, Black-76. It shares no formula with the kernel beyond the mathematics.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod accounts;
 pub mod books;
 
 pub const YEAR_SECONDS: f64 = 31_536_000.0;

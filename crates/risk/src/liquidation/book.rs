@@ -1,0 +1,331 @@
+//! The account's book while a plan takes from it: quantities, what is paid for them, and the risk of what is left.
+
+use super::{rank::Candidate, LiquidationMarket, Take, Token};
+use crate::margin::{AccountTotals, MarginReport};
+use crate::market::{Instrument, Leg, MarketRisk};
+use crate::scenario::CENTRE_COLUMN;
+use crate::units::{Money, RiskError};
+use alloc::vec::Vec;
+
+/// The risk of one market's book, and the sum of its costs.
+struct Evaluated {
+    risk: MarketRisk,
+    cost: Money,
+}
+
+/// Everything that a plan changes.
+pub(super) struct Book<'m, 'a> {
+    pub markets: &'m mut [LiquidationMarket<'a>],
+    /// Of each market's book as it stands.
+    evaluated: Vec<Evaluated>,
+    /// Of one market after a take that may be undone.
+    trial: MarketRisk,
+    outside: AccountTotals,
+    /// The account's cash; below zero when it cannot pay for what is taken.
+    pub cash: Money,
+    discount_left: Money,
+    notional_left: u64,
+    /// Something was not taken because of the limit on size.
+    pub is_limited_by_size: bool,
+}
+
+impl<'m, 'a> Book<'m, 'a> {
+    pub fn new(
+        outside: AccountTotals,
+        max_notional: u64,
+        markets: &'m mut [LiquidationMarket<'a>],
+    ) -> Self {
+        let mut evaluated = Vec::with_capacity(markets.len());
+        evaluated.resize_with(markets.len(), || Evaluated {
+            risk: MarketRisk::EMPTY,
+            cost: Money(0),
+        });
+        Self {
+            markets,
+            evaluated,
+            trial: MarketRisk::EMPTY,
+            cash: outside.cash,
+            outside,
+            discount_left: Money(0),
+            notional_left: max_notional,
+            is_limited_by_size: false,
+        }
+    }
+
+    /// Limits all discounts together to an account's equity, less what rounding each leg's value may take from it.
+    pub fn limit_discount(&mut self, equity: Money) {
+        let legs: usize = self.markets.iter().map(|market| market.legs.len()).sum();
+        let rounding = i64::try_from(legs).unwrap_or(i64::MAX);
+        self.discount_left = Money(equity.0.saturating_sub(rounding).max(0));
+    }
+
+    /// Micro-units of notional that the plan may still take.
+    pub fn notional_left(&self) -> u64 {
+        self.notional_left
+    }
+
+    /// The worst column of a market's book as it stood when it was last evaluated.
+    pub fn worst_column(&self, market: usize) -> usize {
+        let evaluated = self.evaluated.get(market);
+        evaluated.map_or(CENTRE_COLUMN, |one| one.risk.worst_column)
+    }
+
+    /// Evaluates every market and makes that the book as it stands.
+    pub fn evaluate_all(&mut self) -> Result<(AccountTotals, MarginReport), RiskError> {
+        for (market, evaluated) in self.markets.iter_mut().zip(&mut self.evaluated) {
+            market.arrays.evaluate(market.legs, &mut evaluated.risk)?;
+            evaluated.cost = market
+                .costs
+                .iter()
+                .try_fold(Money(0), |sum, cost| sum.plus(*cost))?;
+        }
+        self.total(usize::MAX)
+    }
+
+    /// Evaluates one market; the others are as they stand. [`Book::accept`] makes it the book as it stands.
+    pub fn evaluate(&mut self, market: usize) -> Result<(AccountTotals, MarginReport), RiskError> {
+        let held = self
+            .markets
+            .get_mut(market)
+            .ok_or(RiskError::UnknownInstrument)?;
+        held.arrays.evaluate(held.legs, &mut self.trial)?;
+        self.total(market)
+    }
+
+    /// Makes the last evaluation of one market its book as it stands.
+    pub fn accept(&mut self, market: usize) {
+        if let Some(evaluated) = self.evaluated.get_mut(market) {
+            core::mem::swap(&mut evaluated.risk, &mut self.trial);
+        }
+    }
+
+    /// The account's totals, with the market `tried` as in the trial.
+    fn total(&self, tried: usize) -> Result<(AccountTotals, MarginReport), RiskError> {
+        let mut totals = AccountTotals {
+            cash: self.cash,
+            ..self.outside
+        };
+        for (market, evaluated) in self.evaluated.iter().enumerate() {
+            let risk = if market == tried {
+                &self.trial
+            } else {
+                &evaluated.risk
+            };
+            totals.add_market(risk, evaluated.cost)?;
+        }
+        let report = totals.report()?;
+        Ok((totals, report))
+    }
+
+    fn market(&self, market: usize) -> Result<&LiquidationMarket<'a>, RiskError> {
+        self.markets.get(market).ok_or(RiskError::UnknownInstrument)
+    }
+
+    fn leg(&self, candidate: &Candidate) -> Result<Leg, RiskError> {
+        let market = self.market(candidate.market)?;
+        let leg = market.legs.get(candidate.leg);
+        leg.copied().ok_or(RiskError::UnknownInstrument)
+    }
+
+    /// The token behind a leg, `None` for a position.
+    fn token(&self, candidate: &Candidate) -> Result<Option<Token>, RiskError> {
+        let market = self.market(candidate.market)?;
+        let place = token_place(market, candidate.leg);
+        Ok(place.and_then(|place| market.tokens.get(place)).copied())
+    }
+
+    /// What the account holds of a candidate: lots, or base units of a token.
+    pub fn held(&self, candidate: &Candidate) -> Result<u64, RiskError> {
+        Ok(match self.token(candidate)? {
+            Some(token) => token.amount.max(0).unsigned_abs(),
+            None => self.leg(candidate)?.lots.unsigned_abs(),
+        })
+    }
+
+    /// The quantity of so many lots, rounded up, at most what is held.
+    fn quantity_of(&self, candidate: &Candidate, lots: u64) -> Result<u64, RiskError> {
+        let held = self.held(candidate)?;
+        let Some(token) = self.token(candidate)? else {
+            return Ok(lots.min(held));
+        };
+        let lot_size = self.market(candidate.market)?.arrays.lot_size();
+        let base_units = 10u128
+            .checked_pow(token.decimals.into())
+            .and_then(|unit| unit.checked_mul(lot_size.into()))
+            .and_then(|billionths| billionths.checked_mul(lots.into()))
+            .map_or(u128::MAX, |billionths| billionths.div_ceil(1_000_000_000));
+        Ok(u64::try_from(base_units).map_or(held, |quantity| quantity.min(held)))
+    }
+
+    /// What a quantity counts towards the limit on size, rounded up.
+    fn notional_up(&self, candidate: &Candidate, quantity: u64) -> Result<u64, RiskError> {
+        let arrays = &self.market(candidate.market)?.arrays;
+        let value = match self.token(candidate)? {
+            Some(token) => {
+                let opposite = signed(quantity)?.saturating_neg();
+                Money(0).minus(arrays.token_value_down(opposite, token.decimals)?)?
+            }
+            None => arrays.lot_value().money_up(i128::from(quantity), 0)?,
+        };
+        Ok(value.0.max(0).unsigned_abs())
+    }
+
+    /// What all that is held of a candidate counts towards the limit on size, rounded up.
+    pub fn held_notional_up(&self, candidate: &Candidate) -> Result<u64, RiskError> {
+        self.notional_up(candidate, self.held(candidate)?)
+    }
+
+    /// The largest number of lots within what is left of the limit on size, at most what is held, rounded up where all of
+    /// it is within the limit.
+    pub fn most_lots(&self, candidate: &Candidate) -> Result<u64, RiskError> {
+        let arrays = &self.market(candidate.market)?.arrays;
+        let lot = arrays.lot_value().money_up(1, 0)?.0.max(1).unsigned_abs();
+        let notional = self.held_notional_up(candidate)?;
+        let within = notional <= self.notional_left;
+        let lots = match self.token(candidate)? {
+            None if within => return self.held(candidate),
+            _ if within => notional.div_ceil(lot).saturating_add(1),
+            _ => self.notional_left.checked_div(lot).unwrap_or(0),
+        };
+        Ok(lots)
+    }
+
+    /// The discount on a quantity, whatever the account's equity, rounded down.
+    pub fn full_discount(&self, candidate: &Candidate, quantity: u64) -> Result<u128, RiskError> {
+        let lots = match self.token(candidate)? {
+            None => u128::from(quantity),
+            Some(token) => {
+                let market = self.market(candidate.market)?;
+                let value = market
+                    .arrays
+                    .token_value_down(signed(quantity)?, token.decimals)?;
+                let share = u128::from(value.0.max(0).unsigned_abs())
+                    .saturating_mul(market.discount.delta_ppm.into());
+                return Ok(share.checked_div(1_000_000).unwrap_or(0));
+            }
+        };
+        Ok(u128::from(candidate.discount_q20).saturating_mul(lots) >> 20)
+    }
+
+    /// What a liquidator pays for a quantity, and the discount in it. The value of contracts is rounded down, that of
+    /// tokens up: their balance is rounded down already.
+    fn payment(
+        &self,
+        candidate: &Candidate,
+        quantity: u64,
+    ) -> Result<(i64, Money, Money), RiskError> {
+        let arrays = &self.market(candidate.market)?.arrays;
+        let (quantity, value) = match self.token(candidate)? {
+            Some(token) => {
+                let opposite = signed(quantity)?.saturating_neg();
+                let value = Money(0).minus(arrays.token_value_down(opposite, token.decimals)?)?;
+                (signed(quantity)?, value)
+            }
+            None => {
+                let leg = self.leg(candidate)?;
+                let lots = signed(quantity)?.saturating_mul(leg.lots.signum());
+                let mark = i128::from(arrays.mark_q30(leg.instrument)?);
+                let value = i128::from(lots).saturating_mul(mark);
+                (lots, arrays.lot_value().money_down(value, 30)?)
+            }
+        };
+        let full = self.full_discount(candidate, quantity.unsigned_abs())?;
+        let discount = i64::try_from(full)
+            .map_or(self.discount_left, Money)
+            .min(self.discount_left);
+        Ok((quantity, value.minus(discount)?, discount))
+    }
+
+    /// Moves so many lots and the money for them; the inverse is [`Book::apply`] with −1.
+    pub fn exchange(&mut self, candidate: &Candidate, lots: u64) -> Result<Take, RiskError> {
+        let quantity = self.quantity_of(candidate, lots)?;
+        self.exchange_quantity(candidate, quantity)
+    }
+
+    /// [`Book::exchange`] of a quantity, which may be a fraction of a lot of a token.
+    pub fn exchange_quantity(
+        &mut self,
+        candidate: &Candidate,
+        quantity: u64,
+    ) -> Result<Take, RiskError> {
+        let (quantity, payment, discount) = self.payment(candidate, quantity)?;
+        let take = Take {
+            market: candidate.market,
+            leg: candidate.leg,
+            quantity,
+            payment,
+            discount,
+        };
+        self.apply(&take, 1)?;
+        Ok(take)
+    }
+
+    /// Applies a take, or undoes it with a `direction` of −1.
+    pub fn apply(&mut self, take: &Take, direction: i64) -> Result<(), RiskError> {
+        let moved = take.quantity.saturating_mul(direction);
+        let payment = Money(take.payment.0.saturating_mul(direction));
+        let notional = self.notional_of(take)?;
+        let market = self
+            .markets
+            .get_mut(take.market)
+            .ok_or(RiskError::UnknownInstrument)?;
+        let place = token_place(market, take.leg);
+        let leg = market
+            .legs
+            .get_mut(take.leg)
+            .ok_or(RiskError::UnknownInstrument)?;
+        if let Some(token) = place.and_then(|place| market.tokens.get_mut(place)) {
+            token.amount = token.amount.saturating_sub(moved);
+            leg.instrument = market
+                .arrays
+                .balance(token.amount, token.decimals, token.room)?;
+            leg.lots = i64::from(token.amount != 0);
+            self.cash = self.cash.plus(payment)?;
+        } else {
+            leg.lots = leg.lots.saturating_sub(moved);
+            match leg.instrument {
+                Instrument::Option { .. } | Instrument::Spot | Instrument::Balance { .. } => {
+                    self.cash = self.cash.plus(payment)?;
+                }
+                Instrument::Perpetual | Instrument::Future { .. } => {
+                    let cost = market
+                        .costs
+                        .get_mut(take.leg)
+                        .ok_or(RiskError::UnknownInstrument)?;
+                    *cost = cost.plus(payment)?;
+                    if let Some(evaluated) = self.evaluated.get_mut(take.market) {
+                        evaluated.cost = evaluated.cost.plus(payment)?;
+                    }
+                }
+            }
+        }
+        self.notional_left = if direction > 0 {
+            self.notional_left.saturating_sub(notional)
+        } else {
+            self.notional_left.saturating_add(notional)
+        };
+        let discount = Money(take.discount.0.saturating_mul(direction));
+        self.discount_left = self.discount_left.minus(discount)?;
+        Ok(())
+    }
+
+    fn notional_of(&self, take: &Take) -> Result<u64, RiskError> {
+        let candidate = Candidate {
+            market: take.market,
+            leg: take.leg,
+            release_q20: 0,
+            discount_q20: 0,
+        };
+        self.notional_up(&candidate, take.quantity.unsigned_abs())
+    }
+}
+
+/// The place among a market's tokens that a leg stands for.
+fn token_place(market: &LiquidationMarket<'_>, leg: usize) -> Option<usize> {
+    let positions = market.legs.len().checked_sub(market.tokens.len())?;
+    leg.checked_sub(positions)
+}
+
+fn signed(quantity: u64) -> Result<i64, RiskError> {
+    i64::try_from(quantity).map_err(|_| RiskError::TooManyLots)
+}
