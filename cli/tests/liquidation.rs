@@ -232,8 +232,8 @@ fn a_bankrupt_account_is_taken_at_mark_and_ends_with_a_deficit() {
     assert_eq!(got["end"], "deficit");
     assert!(micro(&got["deficit"]) > 0);
     assert_eq!(micro(&got["totals"]["discount"]), 0);
-    assert!(micro(&got["cash"]) >= 0, "cash pays for part and no more");
-    assert!(whole(&got["left"][0]["lots"]) < 0);
+    assert_eq!(micro(&got["cash"]), micro(&got["before"]["equity"]));
+    assert_eq!(got["left"], json!([]), "all of it, whatever cash there is");
     assert!(table(&input).contains(" more than it has."));
 }
 
@@ -281,7 +281,10 @@ fn calls_follow_each_other_until_done() {
             assert_eq!(got["before"][name], before[name], "{name}");
         }
     }
-    assert!(counts.iter().any(|count| *count > 1), "{counts:?}");
+    assert!(
+        counts.iter().all(|count| (1..=2).contains(count)),
+        "{counts:?}"
+    );
     assert!(shares > 0, "some books are improved by no single leg");
 }
 
@@ -309,7 +312,8 @@ fn what_is_left_needs_the_margin_that_the_plan_ends_with() {
 }
 
 #[test]
-fn the_underlying_counts_and_is_not_taken() {
+fn the_underlying_is_taken_where_that_releases_margin() {
+    // Long both: the perpetual and the token release the same per discount, and positions come first.
     let mut input = portfolio(0.0, json!([position("SPOT", 5.0), position("PERP", 100.0)]));
     input["account"]["balances"] = json!([{"symbol": "X", "amount": 6}]);
     let got = plan(&input);
@@ -318,20 +322,30 @@ fn the_underlying_counts_and_is_not_taken() {
     for take in items(&got["calls"][0]["takes"]) {
         assert_eq!(take["series"], "PERP");
     }
-    // Without cash nothing buys the calls back: that is for a sale of the token.
-    input["account"]["positions"] = json!([position("C90", -70.0)]);
-    let stuck = plan(&input);
-    assert_eq!(
-        (&stuck["end"], &stuck["calls"]),
-        (&json!("deficit"), &json!([]))
-    );
-    assert!(table(&input).contains("Its tokens are sold by liquidate_token."));
+    // The token hedges the calls, so these go first, without cash; what is left of it stays.
     input["account"]["positions"] = json!([position("C90", -30.0)]);
-    let stuck = plan(&input);
+    let healthy = plan(&input);
+    assert_eq!(healthy["end"], "healthy");
+    let first = &healthy["calls"][0]["takes"][0];
+    assert_eq!(first["series"], "C90");
+    assert!(micro(&healthy["cash"]) < 0, "owed in another form");
+    // Below zero everything goes, and what is missing is the deficit.
+    input["account"]["positions"] = json!([position("C90", -70.0)]);
+    let bankrupt = plan(&input);
+    assert_eq!(bankrupt["end"], "deficit");
     assert_eq!(
-        (&stuck["end"], &stuck["calls"]),
-        (&json!("unhealthy"), &json!([]))
+        (
+            items(&bankrupt["calls"]).len(),
+            items(&bankrupt["left"]).len()
+        ),
+        (1, 0)
     );
+    assert_eq!(
+        micro(&bankrupt["deficit"]),
+        -micro(&bankrupt["before"]["equity"])
+    );
+    let taken = items(&bankrupt["calls"][0]["takes"]);
+    assert!(taken.iter().any(|take| take["series"] == "X"));
 }
 
 #[test]

@@ -6,15 +6,17 @@
 //! consumption of a transaction that holds the one instruction.
 
 use crate::bench_book::{self, Row};
-use crate::full_books::{each, spreads, wide_market};
+use crate::full_books::{self, each, wide_market};
+use crate::outcome::events;
 use crate::setup::{self, mantissa, BTC_PRICE, DAY, SOL_PRICE};
 use crate::trade::PERP;
+use crate::Event;
 use crate::{elf, ix, House, Pit, Trader, Underlying, World};
 use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Discriminator;
 use bytemuck::AnyBitPattern;
-use estuary::instructions::{SeriesArgs, SurfaceSlice, TradeLeg};
+use estuary::instructions::{LiquidateArgs, SeriesArgs, SurfaceSlice, TradeLeg};
 use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView};
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::{
@@ -22,6 +24,7 @@ use estuary::state::{
 };
 use estuary_client::instruction::{Party, PricedMarket};
 use estuary_differential::Request;
+use estuary_risk::liquidation::MAX_TAKES;
 use litesvm::types::TransactionMetadata;
 use litesvm::LiteSVM;
 use solana_compute_budget::compute_budget::ComputeBudget;
@@ -316,28 +319,43 @@ impl Bench {
 
     /// The first trader just below maintenance margin, the second flat and rich.
     fn measure_liquidations(&mut self, figures: &mut Figures) {
-        let rows = bench_book::rows();
         self.hold(1, &[], 1);
-        for (name, count) in [("liquidate_16", 16), ("liquidate_64", 64)] {
-            self.set_cash(0, DEPOSIT as i64);
-            // The side of the book that owes value, so that the account has the cash to give positions away.
-            let short = [1, -1].into_iter().find_map(|sign| {
-                self.hold(0, &rows[..count], sign);
-                let summary: SummaryView = self.report(0, ReportPage::Summary);
-                (summary.option_value < 0).then_some(summary)
-            });
-            let summary = short.expect("one side owes value");
-            let equity = summary.maintenance_margin / 10 * 9;
-            self.set_cash(0, summary.cash - summary.equity + equity);
-            let [liquidated, liquidator] = &self.traders;
-            let liquidate = self.house.addresses.liquidate(
-                &party(liquidator),
-                &party(liquidated),
-                &self.priced(),
-                &self.keys(),
-            );
-            figures.insert(name, self.cost(liquidate));
+        for (name, count) in [
+            ("liquidate_16_positions", 16),
+            ("liquidate_64_positions", 64),
+        ] {
+            figures.insert(name, self.liquidate(count, 90).compute_units_consumed);
         }
+        // The least lack of equity that takes as many single legs as one call may.
+        let steps = |done: &TransactionMetadata| match events(done).first() {
+            Some(Event::Liquidated(event)) => event.positions.len(),
+            other => panic!("a liquidation, not {other:?}"),
+        };
+        let four = (1..90)
+            .rev()
+            .map(|percent| self.liquidate(16, percent))
+            .find(|done| steps(done) == MAX_TAKES);
+        let four = four.expect("a liquidation in four steps");
+        figures.insert("liquidate_4_steps", four.compute_units_consumed);
+    }
+
+    /// A liquidation of the first rows of the book, with so many percent of their maintenance margin as equity.
+    fn liquidate(&mut self, rows: usize, percent: i64) -> TransactionMetadata {
+        let rows = &bench_book::rows()[..rows];
+        self.set_cash(0, DEPOSIT as i64);
+        self.hold(0, rows, 1);
+        let summary: SummaryView = self.report(0, ReportPage::Summary);
+        let equity = summary.maintenance_margin / 100 * percent;
+        self.set_cash(0, summary.cash - summary.equity + equity);
+        let [liquidated, liquidator] = &self.traders;
+        let liquidate = self.house.addresses.liquidate(
+            &party(liquidator),
+            &party(liquidated),
+            LiquidateArgs::anything(),
+            &self.priced(),
+            &self.keys(),
+        );
+        self.simulate(liquidate)
     }
 }
 
@@ -358,11 +376,11 @@ fn measure_settlement(figures: &mut Figures) {
 
 /// The most that one transaction can be asked to do, and the heap it takes.
 fn measure_largest(figures: &mut Figures) {
-    let (mut world, house, markets, [weak, liquidator]) = spreads(1_000, setup::USD);
-    world.use_compute_units(COMPUTE_UNITS);
-    world.use_heap(HEAP);
-    let all: Vec<_> = markets.iter().collect();
-    let liquidate = ix::liquidate(&house, &liquidator, &weak, &all);
+    let mut stage = full_books::largest();
+    let all: Vec<_> = stage.markets.iter().collect();
+    let liquidator = &stage.liquidator;
+    let liquidate = ix::liquidate(&stage.house, liquidator, &stage.weak, &all);
+    let world = &mut stage.world;
     let heap = world.heap_needed(liquidate.clone(), &[&liquidator.owner]);
     figures.insert("liquidate_full_account_heap_bytes", heap.into());
     let used = world.send(liquidate, &[&liquidator.owner]).ok();

@@ -1,9 +1,10 @@
 //! The fullest books that can exist, for the limits of a transaction and the benchmark.
 
 use crate::setup::{btc_args, flat_slice, mantissa, DAY, USD, USUAL_FEES, VOL_PPB};
-use crate::{ix, Holding, House, Trader, Underlying, World};
+use crate::{ix, token, Holding, House, Random, Trader, Underlying, World};
 use estuary::instructions::{CreateMarketArgs, SeriesArgs};
-use estuary::state::SeriesKind;
+use estuary::state::{SeriesKind, MAX_BANKS, MAX_POSITIONS};
+use estuary_risk::margin::MarginReport;
 
 const PRICE: f64 = 1_000.0;
 const EXPIRIES: u8 = 16;
@@ -111,4 +112,144 @@ pub fn spreads(long: i64, deposit: u64) -> (World, House, Vec<Underlying>, [Trad
         world.hold(&weak, &other, market, &holdings);
     }
     (world, house, markets, [weak, liquidator])
+}
+
+/// Markets, and whether there are tokens, of the shapes of fullest accounts.
+pub const SHAPES: [(u8, bool); 6] = [
+    (1, false),
+    (2, true),
+    (4, false),
+    (8, true),
+    (8, false),
+    (1, true),
+];
+
+/// Heap of a transaction that asks for all it can.
+const MAX_HEAP: u32 = 256 * 1024;
+
+/// A weak account and a flat liquidator, before the weak one holds anything.
+pub struct Stage {
+    /// The world.
+    pub world: World,
+    /// Its clearinghouse.
+    pub house: House,
+    /// Markets of 80 series.
+    pub markets: Vec<Underlying>,
+    /// Whose account is filled.
+    pub weak: Trader,
+    /// Who takes from it.
+    pub liquidator: Trader,
+    /// The other side of each market.
+    others: Vec<Trader>,
+}
+
+/// The stage of a shape, with some of every token if there are tokens.
+pub fn fullest((markets, with_tokens): (u8, bool)) -> Stage {
+    let (mut world, house) = World::with_house();
+    world.use_heap(MAX_HEAP);
+    world.use_compute_units(5_000_000);
+    let markets: Vec<_> = (1..=markets)
+        .map(|number| wide_market(&mut world, &house, number))
+        .collect();
+    let rich = 1_000_000_000 * USD;
+    let others = markets.iter().map(|_| house.trader(&mut world, rich));
+    let others = others.collect();
+    let [weak, liquidator] = [0; 2].map(|_| house.trader(&mut world, rich));
+    for number in 1..if with_tokens { MAX_BANKS } else { 1 } {
+        let mint = world.place(token::mint(9));
+        let token = house.add_token(&mut world, &markets[number % markets.len()], mint);
+        let amount = 50_000_000_000 + number as u64;
+        world.deposit_token(&house, &weak, &token, amount);
+    }
+    Stage {
+        world,
+        house,
+        markets,
+        weak,
+        liquidator,
+        others,
+    }
+}
+
+/// Of the first 480 accounts of `tests/fullest_accounts.rs` the one whose liquidation takes most compute units: the book of the
+/// figure `liquidate_full_account`.
+pub fn largest() -> Stage {
+    const SEED: u64 = 135;
+    let mut random = Random::new(SEED);
+    let mut stage = fullest(SHAPES[SEED as usize % SHAPES.len()]);
+    stage.fill(&mut random);
+    stage.fail(&mut random);
+    stage
+}
+
+impl Stage {
+    /// The same stage again.
+    pub fn fork(&self) -> Self {
+        Self {
+            world: self.world.fork(),
+            house: House {
+                addresses: self.house.addresses,
+                authority: self.house.authority.insecure_clone(),
+            },
+            markets: self.markets.clone(),
+            weak: self.weak.clone(),
+            liquidator: self.liquidator.clone(),
+            others: self.others.clone(),
+        }
+    }
+
+    /// Fills the weak account with positions: random lots, or long and short ones in turn, or all alike.
+    pub fn fill(&mut self, random: &mut Random) {
+        let each = MAX_POSITIONS / self.markets.len();
+        let kind = random.below(4);
+        let size = 10 + random.below(2_000);
+        for (market, other) in self.markets.iter().zip(&self.others) {
+            let mut holdings = random.holdings(&self.world, market, each);
+            for (place, holding) in holdings.iter_mut().enumerate() {
+                let lots = size as i64 + random.below(1 + size / 4) as i64;
+                holding.lots = match kind {
+                    0 => holding.lots,
+                    1 => -lots,
+                    2 if place % 2 == 0 => lots,
+                    2 => -lots,
+                    _ => random.lots(2 + size),
+                };
+            }
+            holdings.sort_unstable_by_key(|holding| holding.slot);
+            self.world.hold(&self.weak, other, market, &holdings);
+        }
+    }
+
+    /// Brings the weak account below its maintenance margin: by little, by much, or below zero.
+    pub fn fail(&mut self, random: &mut Random) {
+        let report = self.report();
+        let margin = report.maintenance_margin.0 as f64;
+        let equity = match random.below(6) {
+            0 => margin - 1.0,
+            1 => margin * random.uniform(0.9, 1.0),
+            2 | 3 => margin * random.uniform(0.0, 0.9),
+            4 => margin * random.uniform(0.0, 0.02),
+            _ => -margin * random.uniform(0.0, 0.5),
+        };
+        let lost = report.equity.0 - equity as i64;
+        self.world.adjust_cash(&self.weak, -lost);
+        self.world.adjust_cash(&self.liquidator, lost);
+    }
+
+    /// The weak account's margin.
+    pub fn report(&self) -> MarginReport {
+        let all: Vec<_> = self.markets.iter().collect();
+        self.world.report(&self.weak, &all)
+    }
+
+    /// Whether the weak account is below its maintenance margin.
+    pub fn is_liquidatable(&self) -> bool {
+        self.report().is_liquidatable()
+    }
+
+    /// Whether the weak account has neither positions nor tokens.
+    pub fn is_flat(&self) -> bool {
+        let account = self.world.account(&self.weak);
+        account.position_count == 0 && account.tokens().next().is_none()
+    }
 }

@@ -5,7 +5,7 @@ use crate::{House, Trader, Underlying};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::instructions::{
-    CreateMarketArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
+    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
 };
 use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
@@ -252,27 +252,23 @@ pub fn liquidate(
     liquidated: &Trader,
     markets: &[&Underlying],
 ) -> Instruction {
-    let written: Vec<_> = markets.iter().map(|market| market.market).collect();
-    let (liquidator, liquidated) = (liquidator.party(), liquidated.party());
-    house
-        .addresses
-        .liquidate(&liquidator, &liquidated, &priced(markets), &written)
+    let anything = LiquidateArgs::anything();
+    liquidate_within(house, liquidator, liquidated, anything, markets)
 }
 
-/// Buys base units of a token from an account below its maintenance margin; `markets` as for [`liquidate`].
-pub fn liquidate_token(
+/// Liquidates an account within a liquidator's limits; see [`liquidate`].
+pub fn liquidate_within(
     house: &House,
     liquidator: &Trader,
     liquidated: &Trader,
-    (token, amount): (&Token, u64),
+    args: LiquidateArgs,
     markets: &[&Underlying],
 ) -> Instruction {
     let written: Vec<_> = markets.iter().map(|market| market.market).collect();
     let (liquidator, liquidated) = (liquidator.party(), liquidated.party());
-    let token = (token.index, amount);
     house
         .addresses
-        .liquidate_token(&liquidator, &liquidated, token, &priced(markets), &written)
+        .liquidate(&liquidator, &liquidated, args, &priced(markets), &written)
 }
 
 /// Settles an account's loss in the market at `place` of `markets` beyond its cash.

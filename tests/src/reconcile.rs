@@ -22,7 +22,6 @@ const COMPARED: &[&[u8]] = &[
     sent::TransferPositions::DISCRIMINATOR,
     sent::BlockTrade::DISCRIMINATOR,
     sent::Liquidate::DISCRIMINATOR,
-    sent::LiquidateToken::DISCRIMINATOR,
     sent::Settle::DISCRIMINATOR,
     sent::SettleOnCredit::DISCRIMINATOR,
     sent::MarkAccount::DISCRIMINATOR,
@@ -123,17 +122,21 @@ impl Changes {
                     self.hand_over(accounts, place, taken.lots, taken.cost);
                     self.pay(event.liquidated, 0, taken.premium.into());
                     self.pay(event.liquidator, 0, -i128::from(taken.premium));
+                    self.owe(event.liquidated, taken.market, taken.carry.into());
+                    self.owe(event.liquidator, taken.market, -i128::from(taken.carry));
                 }
+                for taken in &event.tokens {
+                    self.pay(event.liquidated, taken.bank, -i128::from(taken.amount));
+                    self.pay(event.liquidator, taken.bank, taken.amount.into());
+                    self.pay(event.liquidated, 0, taken.payment.into());
+                    self.pay(event.liquidator, 0, -i128::from(taken.payment));
+                }
+                self.pay(event.liquidator, 0, -i128::from(event.insured));
+                self.insure(event.clearinghouse, event.insured.into());
                 self.exercise(event.liquidated, &event.exercised);
                 for settlement in &event.settlements {
                     self.settle(event.clearinghouse, event.liquidated, settlement);
                 }
-            }
-            Event::TokenLiquidated(event) => {
-                self.pay(event.liquidated, event.bank, -i128::from(event.amount));
-                self.pay(event.liquidator, event.bank, event.amount.into());
-                self.pay(event.liquidated, 0, event.payment.into());
-                self.pay(event.liquidator, 0, -i128::from(event.payment));
             }
             Event::Settled(event) => {
                 self.exercise(event.margin_account, &event.exercised);

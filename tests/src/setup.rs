@@ -170,6 +170,7 @@ fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> 
         band_vega_ppm: 100_000,
         liquidation_delta_ppm: 5_000,
         liquidation_vega_ppm: 50_000,
+        liquidation_insurance_ppm: 250_000,
         max_series_open_interest: 0,
         max_market_open_interest: 0,
         maker_fee_ppm: 0,

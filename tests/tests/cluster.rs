@@ -289,7 +289,11 @@ fn from_deposit_over_trade_and_liquidation_to_withdrawal() {
     // What is left is closed at mark; the cash of the loser stays until it has paid.
     cluster.ok(&[trade(-left, 95_000.0)], &both);
     // The winner owes nothing, so no market is asked for.
-    let leave = ix::withdraw(house, short, 100_000 * USD, &[]);
+    // It has paid a quarter of its discount to the insurance fund.
+    let kept = cluster.cash(short);
+    let insured = 100_000 * USD as i64 - kept;
+    assert!(insured > 0 && insured < 1_000 * USD as i64, "{insured}");
+    let leave = ix::withdraw(house, short, kept.unsigned_abs(), &[]);
     cluster.ok(&[leave], &[&short.owner]);
     assert_eq!(cluster.cash(short), 0);
     cluster.refused(

@@ -120,7 +120,6 @@ fn nothing_is_lent_beyond_the_limit_the_bank_or_what_the_account_stands_for() {
 fn insurance_pays_what_an_account_without_anything_owes_the_bank() {
     let mut stage = Stage::new(2_000 * USD, 100 * SOL);
     stage.settle().ok();
-    let sol = stage.sol;
     let Pit {
         world,
         house,
@@ -131,17 +130,8 @@ fn insurance_pays_what_an_account_without_anything_owes_the_bank() {
     // SOL loses 95%, and the tokens are sold for what they are worth.
     world.pass(1);
     world.set_price(&markets[1], SOL_PRICE / 20.0);
-    while world.account(taker).tokens().next().is_some() {
-        let held = world.account(taker).balances[usize::from(sol.index)].amount;
-        let sale = ix::liquidate_token(
-            house,
-            maker,
-            taker,
-            (&sol, held.unsigned_abs()),
-            &markets.iter().collect::<Vec<_>>(),
-        );
-        world.send(sale, &[&maker.owner]).ok();
-    }
+    world.liquidate(house, maker, taker, markets).ok();
+    assert!(world.account(taker).tokens().next().is_none());
     let debt = -world.cash(taker);
     assert!(debt > 900 * USD as i64, "{debt}");
     let fund = ix::fund_insurance(house, maker, 5_000 * USD);

@@ -1,11 +1,12 @@
 //! What a liquidation takes and leaves, and that it starts at the line and not a micro-unit before it.
 
+use estuary::instructions::{AcceptedPrice, LiquidateArgs};
 use estuary::state::SeriesKind::{Call, Future, Put};
 use estuary::state::{Bank, MarketLedger};
 use estuary_risk::margin::MarginReport;
 use estuary_tests::setup::{BTC_PRICE, SOL_PRICE, USD};
 use estuary_tests::trade::PERP;
-use estuary_tests::{ix, EstuaryError as E, Event, Holding, Outcome, Pit, Random, Trader, World};
+use estuary_tests::{ix, EstuaryError as E, Event, Holding, Outcome, Pit, Trader, World};
 
 const RICH: u64 = 10_000_000 * USD;
 /// Micro-units that the rounding of marks may move.
@@ -63,9 +64,23 @@ impl Stage {
     }
 
     fn liquidate(&mut self) -> Outcome {
+        self.liquidate_by(LiquidateArgs::anything())
+    }
+
+    fn liquidate_within(&mut self, max_notional: u64) -> Outcome {
+        self.liquidate_by(LiquidateArgs {
+            max_notional,
+            ..LiquidateArgs::anything()
+        })
+    }
+
+    fn liquidate_by(&mut self, args: LiquidateArgs) -> Outcome {
         let pit = &mut self.pit;
-        pit.world
-            .liquidate(&pit.house, &self.liquidator, &pit.taker, &pit.markets)
+        let sides = [&self.liquidator, &pit.taker];
+        let markets = pit.world.needed(&sides, &[], &pit.markets);
+        let [by, of] = sides;
+        let liquidate = ix::liquidate_within(&pit.house, by, of, args, &markets);
+        pit.world.send(liquidate, &[&by.owner])
     }
 
     /// Liquidates once and checks what has to hold of every step. Returns the discount paid.
@@ -88,9 +103,11 @@ impl Stage {
             .sum();
         let discount = before.equity.0 - (after.equity.0 - lost);
         assert!(discount >= -ROUNDING && discount <= before.equity.0.max(0) + ROUNDING);
+        // A quarter of the discount goes to the insurance fund.
+        assert!((told.insured - discount / 4).abs() <= ROUNDING);
         let earned = others_after.equity.0 - others.equity.0;
         assert!(
-            (earned - discount).abs() <= ROUNDING,
+            (earned + told.insured - discount).abs() <= ROUNDING,
             "{earned} of {discount}"
         );
         assert!(others_after.equity >= others_after.initial_margin);
@@ -182,7 +199,7 @@ fn what_a_bankrupt_account_cannot_pay_is_recognised_when_its_last_position_goes(
 
 #[test]
 fn an_account_below_zero_with_positions_left_is_marked_until_it_is_paid_up() {
-    // Short options that the account's cash cannot pay for.
+    // Short options of which the liquidator wants only some.
     let mut stage = Stage::of(&[((Call, 1, 105), -6_000)], -1);
     let deficit = health(&stage.report()) - stage.report().equity.0;
     let pit = &mut stage.pit;
@@ -190,7 +207,7 @@ fn an_account_below_zero_with_positions_left_is_marked_until_it_is_paid_up() {
     pit.world
         .shift(&pit.taker, &pit.maker, &btc, 0, deficit - USD as i64);
     assert!(stage.report().equity.0 < 0);
-    stage.liquidate().ok();
+    stage.liquidate_within(100_000 * USD).ok();
     let Pit {
         world,
         house,
@@ -199,10 +216,7 @@ fn an_account_below_zero_with_positions_left_is_marked_until_it_is_paid_up() {
         ..
     } = &mut stage.pit;
     let account = world.account(taker);
-    assert!(
-        account.position_count > 0,
-        "the calls cost more than there is"
-    );
+    assert!(account.position_count > 0, "5,000 of the calls are left");
     assert_eq!(account.marked, 1 << btc.index);
     let ledger = |world: &World| world.read::<MarketLedger>(&btc.ledger).claims.unresolved;
     assert_eq!(ledger(world), 1);
@@ -213,6 +227,98 @@ fn an_account_below_zero_with_positions_left_is_marked_until_it_is_paid_up() {
     world.send(mark, &[]).ok();
     assert_eq!(world.account(taker).marked, 0);
     assert_eq!(ledger(world), 0);
+}
+
+#[test]
+fn premium_that_cash_does_not_pay_is_owed_in_the_option_s_market() {
+    // All that the account has is an unsettled gain, and no cash to buy its short calls back.
+    let mut stage = Stage::of(&[((Call, 1, 105), -600)], -1);
+    let btc = stage.pit.btc().index;
+    let before = stage.pit.world.account(&stage.pit.taker).cash();
+    assert_eq!(before, 10_000 * USD as i64);
+    let world = &mut stage.pit.world;
+    world.adjust_cash(&stage.pit.taker, -before);
+    world.adjust_cash(&stage.liquidator, before);
+    let gain = before;
+    let perp = world.slot(&stage.pit.markets[0], PERP.0, 0, 0);
+    let market = stage.pit.markets[0].clone();
+    world.shift(&stage.pit.taker, &stage.pit.maker, &market, perp, gain);
+    assert!(stage.report().is_liquidatable());
+    let carry = |stage: &Stage| {
+        let account = stage.pit.world.account(&stage.pit.taker);
+        account.unsettled_in(btc).map_or(0, |one| one.carry)
+    };
+    let gain_before = carry(&stage);
+    stage.step();
+    let world = &stage.pit.world;
+    let [taker, liquidator] = [&stage.pit.taker, &stage.liquidator].map(|one| world.account(one));
+    assert_eq!(taker.cash(), 0);
+    assert!(taker.lots(btc, world.slot(&market, Call, 1, 105)) > -600);
+    let gained = liquidator.unsettled_in(btc).map_or(0, |one| one.carry);
+    assert!(gained > 0, "{gained}");
+    let left = taker.unsettled_in(btc).map_or(0, |one| one.carry);
+    assert_eq!(left, gain_before - gained);
+}
+
+#[test]
+fn the_liquidator_says_how_much_it_takes_at_most() {
+    let lot = (BTC_PRICE / 1_000.0) as u64 * USD;
+    let mut stage = Stage::perps(1_000, -100 * USD as i64);
+    stage.liquidate_within(0).refused(E::AmountZero);
+    stage
+        .liquidate_within(lot - 1)
+        .refused(E::LiquidationSizeTooSmall);
+    for lots in [1u64, 7, 20] {
+        let held = |stage: &Stage| {
+            let account = stage.pit.world.account(&stage.pit.taker);
+            account.open_positions()[0].lots
+        };
+        let before = held(&stage);
+        stage.liquidate_within(lots * lot + lot / 2).ok();
+        assert_eq!(before - held(&stage), lots as i64);
+    }
+    // And of an account below zero, as large a part of everything.
+    let mut stage = Stage::of(&[((Call, 1, 105), -6_000), (PERP, 600)], -1);
+    let loss = stage.report().equity.0 + USD as i64;
+    let market = stage.pit.markets[0].clone();
+    let pit = &mut stage.pit;
+    pit.world.shift(&pit.taker, &pit.maker, &market, 0, -loss);
+    stage.liquidate_within(661 * lot).ok();
+    let account = stage.pit.world.account(&stage.pit.taker);
+    let left: Vec<_> = account
+        .open_positions()
+        .iter()
+        .map(|one| one.lots.abs())
+        .collect();
+    assert_eq!(left, [540, 5_400]);
+}
+
+#[test]
+fn the_liquidator_says_at_which_prices() {
+    let price = estuary_tests::setup::mantissa(BTC_PRICE);
+    let within = |lowest, highest| LiquidateArgs {
+        max_notional: u64::MAX,
+        accepted: vec![AcceptedPrice {
+            market: 0,
+            lowest,
+            highest,
+        }],
+    };
+    let mut stage = Stage::perps(1_000, -1);
+    for args in [
+        within(price + 1, u64::MAX),
+        within(0, price - 1),
+        within(price + 1, price - 1),
+    ] {
+        stage
+            .liquidate_by(args)
+            .refused(E::LiquidationPriceNotAccepted);
+    }
+    // A market that neither account has anything in is not among those given.
+    let mut other = within(0, u64::MAX);
+    other.accepted[0].market = 1;
+    stage.liquidate_by(other).refused(E::MarketAccountMissing);
+    stage.liquidate_by(within(price, price)).ok();
 }
 
 #[test]
@@ -280,46 +386,4 @@ fn a_crash_across_two_markets_is_cleared() {
     }
     assert!(steps > 0);
     assert!(stage.report().equity.0 > 0, "liquidated in time");
-}
-
-#[test]
-fn the_fullest_account_is_liquidated_by_a_flat_one_in_one_transaction() {
-    let mut random = Random::new(64);
-    for round in 0..4 {
-        let mut pit = Pit::new(RICH, 1_000 * RICH);
-        let liquidator = pit.house.trader(&mut pit.world, 1_000 * RICH);
-        for (index, count) in [(0, 40), (1, 24)] {
-            let market = pit.markets[index].clone();
-            let holdings = random.holdings(&pit.world, &market, count);
-            pit.world.hold(&pit.taker, &pit.maker, &market, &holdings);
-        }
-        // The perp's cost brings the account under the line, whatever it holds.
-        let btc = pit.btc().clone();
-        let perp = pit.world.slot(&btc, PERP.0, 0, 0);
-        if !pit.world.account(&pit.taker).has_position(0, perp) {
-            let first = pit.world.account(&pit.taker).open_positions()[0];
-            let close = Holding {
-                slot: first.slot,
-                lots: -first.lots,
-                cost: -first.cost,
-            };
-            let open = Holding {
-                slot: perp,
-                lots: 1,
-                cost: 0,
-            };
-            pit.world.hold(&pit.taker, &pit.maker, &btc, &[close, open]);
-        }
-        let mut stage = Stage { pit, liquidator };
-        let under = -health(&stage.report()) - 1_000 * USD as i64;
-        let pit = &mut stage.pit;
-        assert_eq!(pit.world.account(&pit.taker).position_count, 64);
-        pit.world.shift(&pit.taker, &pit.maker, &btc, perp, under);
-        let mut steps = 0;
-        while stage.report().is_liquidatable() && steps < 30 {
-            stage.step();
-            steps += 1;
-        }
-        println!("round {round}: {steps} steps");
-    }
 }

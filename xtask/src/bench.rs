@@ -47,9 +47,10 @@ const FIGURES: &[Described] = &[
     figure("block_trade_full_vs_16_heap_bytes", Some(262_144), "its heap at the high-water mark: bytes, not compute units"),
     figure("settle_gain", None, "settlement of an account with a gain, with variation: a claim is registered"),
     figure("settle_loss", None, "settlement of an account with a loss, with variation: it is paid in"),
-    figure("liquidate_16", None, "liquidation of an account with 16 options at 90% of maintenance margin by a flat account"),
-    figure("liquidate_64", None, "liquidation of an account with 64 options at 90% of maintenance margin by a flat account"),
-    figure("liquidate_full_account", Some(1_250_000), "the largest liquidation known: a share of each of 64 positions in 8 markets, where no single one helps"),
+    figure("liquidate_16_positions", Some(700_000), "liquidation of an account with 16 options at 90% of maintenance margin by a flat account"),
+    figure("liquidate_64_positions", None, "liquidation of an account with 64 options at 90% of maintenance margin by a flat account"),
+    figure("liquidate_4_steps", Some(400_000), "liquidation of an account with 16 options that takes four single legs, as many as one call may"),
+    figure("liquidate_full_account", Some(1_250_000), "the largest liquidation known: 64 positions in 8 markets and 15 tokens, single legs and then a share of everything, by a flat account"),
     figure("liquidate_full_account_heap_bytes", Some(262_144), "its heap at the high-water mark: bytes, not compute units"),
 ];
 

@@ -19,6 +19,8 @@ pub struct Identities {
     pub deficit: i128,
     /// What the bank says it owes.
     pub deposits: u64,
+    /// What the bank's insurance fund has.
+    pub insurance: u64,
     /// What the vault holds.
     pub vault: u64,
     /// Per series with a position: market, slot, long lots, short lots.
@@ -70,12 +72,14 @@ impl Identities {
                 })
                 .count();
         }
+        let bank = world.bank()?;
         Ok(Self {
             cash,
             fees,
             equity,
             deficit,
-            deposits: world.bank()?.deposits,
+            deposits: bank.deposits,
+            insurance: bank.insurance,
             vault: world.svm.tokens(&world.house.vault)?,
             series: series
                 .into_iter()
@@ -91,9 +95,11 @@ impl Identities {
         self.money_holds() && self.lots_hold() && self.costs_hold()
     }
 
-    /// Whether cash, fees, the vault and what the bank owes agree.
+    /// Whether cash, fees, insurance, the vault and what the bank owes agree.
     pub fn money_holds(&self) -> bool {
-        self.cash + i128::from(self.fees) == i128::from(self.vault) && self.deposits == self.vault
+        let [fees, insurance, vault, deposits] =
+            [self.fees, self.insurance, self.vault, self.deposits].map(i128::from);
+        self.cash + fees + insurance == vault && deposits + insurance == vault
     }
 
     /// Whether longs and shorts sum to zero, and open interest is the longs.
@@ -126,6 +132,10 @@ impl Identities {
             format!(
                 "  deposits the bank owes   {:>24}",
                 format::exact(self.deposits.into())
+            ),
+            format!(
+                "  insurance fund           {:>24}",
+                format::exact(self.insurance.into())
             ),
             format!(
                 "  tokens in the vault      {:>24}   {}",

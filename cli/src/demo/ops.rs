@@ -2,7 +2,7 @@
 
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{Context, Result};
-use estuary::instructions::TradeLeg;
+use estuary::instructions::{LiquidateArgs, TradeLeg};
 use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView, POSITIONS_PER_PAGE};
 use estuary::state::MarketSet;
 use estuary_client::view::padded;
@@ -100,6 +100,7 @@ impl World {
         let step = self.house.liquidate(
             &by.party(),
             &self.traders[trader].party(),
+            LiquidateArgs::anything(),
             &self.priced(markets),
             &self.addresses(liquidated),
         );

@@ -22,7 +22,7 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
         found.price_exponent,
         args.price_exponent,
     );
-    let numbers: [(&str, u64, u64); 12] = [
+    let numbers: [(&str, u64, u64); 13] = [
         ("lot_size_billionths", found.lot_size, args.lot_size),
         (
             "max_price_age_seconds",
@@ -53,6 +53,11 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
             "liquidation_vega_ppm",
             found.liquidation_vega_ppm.into(),
             args.liquidation_vega_ppm.into(),
+        ),
+        (
+            "liquidation_insurance_ppm",
+            found.liquidation_insurance_ppm.into(),
+            args.liquidation_insurance_ppm.into(),
         ),
         (
             "max_series_open_interest_lots",

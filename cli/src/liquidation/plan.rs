@@ -2,7 +2,7 @@
 
 use estuary_risk::liquidation::{
     plan, report, reports_after_each, DiscountParameters, LiquidationError, LiquidationMarket,
-    LiquidationOutcome, Take,
+    LiquidationOutcome, Take, Token,
 };
 use estuary_risk::margin::{AccountTotals, MarginReport};
 use estuary_risk::market::Leg;
@@ -54,8 +54,6 @@ pub struct Plan {
     pub end: End,
     /// Positions that are left.
     pub left: Vec<Left>,
-    /// Whether the account holds some of an underlying, which `liquidate` leaves.
-    pub has_tokens: bool,
 }
 
 /// How a plan ends.
@@ -194,7 +192,6 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Plan, InputError> {
         calls,
         end,
         left,
-        has_tokens: books.iter().any(LiveBook::has_tokens),
     })
 }
 
@@ -204,42 +201,34 @@ fn call(
     books: &mut [LiveBook<'_>],
     state: &mut Health,
 ) -> Result<Option<Call>, RiskError> {
-    let mut held: Vec<Vec<i64>> = books
-        .iter()
-        .map(|market| market.priced.legs.iter().map(|leg| leg.lots).collect())
-        .collect();
+    let mut held: Vec<Vec<i64>> = books.iter().map(LiveBook::held).collect();
     let mut takes: Vec<Take> = Vec::new();
     let mut views = views(books);
-    let outcome: LiquidationOutcome = match plan(*outside, &mut views, &mut takes) {
+    let outcome: LiquidationOutcome = match plan(*outside, u64::MAX, &mut views, &mut takes) {
         Ok(outcome) => outcome,
         Err(LiquidationError::Risk(error)) => return Err(error),
-        Err(LiquidationError::NotLiquidatable { .. } | LiquidationError::NothingToTake) => {
-            return Ok(None);
-        }
+        Err(_) => return Ok(None),
     };
     let reports = reports_after_each(*outside, &mut views, &takes, &outcome)?;
     let before = *state;
     let mut steps = Vec::with_capacity(takes.len());
     for (index, (take, report)) in takes.iter().zip(reports).enumerate() {
         let market = &books[take.market];
-        let lots = |lots| Lots {
-            lots,
-            decimals: market.book.lot_decimals,
-        };
+        let lots = |lots| market.quantity(take.leg, lots);
         let held = &mut held[take.market][take.leg];
         let after = Health::of(report)?;
         steps.push(Step {
             market: market.book.market.symbol.clone(),
             series: market.book.name(market.holdings[take.leg]).to_owned(),
             of_share: index >= outcome.single_takes,
-            taken: lots(take.lots),
+            taken: lots(take.quantity),
             held: lots(*held),
             payment: take.payment,
             discount: take.discount,
             before: *state,
             after,
         });
-        *held -= take.lots;
+        *held -= take.quantity;
         *state = after;
     }
     outside.cash = outcome.cash;
@@ -259,6 +248,8 @@ struct LiveBook<'a> {
     priced: Priced,
     /// The holding of each leg.
     holdings: Vec<&'a Holding>,
+    /// The balances behind the last legs.
+    tokens: Vec<Token>,
 }
 
 impl<'a> LiveBook<'a> {
@@ -268,6 +259,7 @@ impl<'a> LiveBook<'a> {
         let mut order: Vec<usize> = (0..book.holdings.len()).collect();
         order.sort_unstable_by_key(|index| (is_token(&book, book.holdings[*index].0), *index));
         let (mut legs, mut costs, mut holdings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tokens = Vec::new();
         for index in order {
             let (holding, lots) = &book.holdings[index];
             if lots.lots == 0 {
@@ -275,7 +267,10 @@ impl<'a> LiveBook<'a> {
             }
             let mut leg = priced.legs[index];
             if is_token(&book, holding) {
-                leg = balance(&mut priced, *lots).map_err(|error| refusal(&holding.path, error))?;
+                let refused = |error| refusal(&holding.path, error);
+                let token = token(*lots).map_err(refused)?;
+                leg = balance(&mut priced, &token).map_err(refused)?;
+                tokens.push(token);
             }
             legs.push(leg);
             costs.push(priced.costs[index]);
@@ -287,7 +282,26 @@ impl<'a> LiveBook<'a> {
             book,
             priced,
             holdings,
+            tokens,
         })
+    }
+
+    /// What each leg holds, lots or base units of a token.
+    fn held(&self) -> Vec<i64> {
+        let positions = self.priced.legs.len() - self.tokens.len();
+        let lots = self.priced.legs[..positions].iter().map(|leg| leg.lots);
+        lots.chain(self.tokens.iter().map(|token| token.amount))
+            .collect()
+    }
+
+    /// So much of a leg.
+    fn quantity(&self, leg: usize, lots: i64) -> Lots {
+        let positions = self.priced.legs.len() - self.tokens.len();
+        let decimals = match leg.checked_sub(positions) {
+            None => self.book.lot_decimals,
+            Some(token) => self.tokens[token].decimals.into(),
+        };
+        Lots { lots, decimals }
     }
 
     /// Positions without lots leave the account; their cost stays in it, as what is still to be settled.
@@ -298,6 +312,10 @@ impl<'a> LiveBook<'a> {
                 index += 1;
                 continue;
             }
+            let positions = self.priced.legs.len() - self.tokens.len();
+            if let Some(token) = index.checked_sub(positions) {
+                self.tokens.remove(token);
+            }
             self.priced.legs.remove(index);
             self.holdings.remove(index);
             let cost = self.priced.costs.remove(index);
@@ -306,43 +324,42 @@ impl<'a> LiveBook<'a> {
         Ok(())
     }
 
-    fn has_tokens(&self) -> bool {
-        self.holdings
-            .iter()
-            .any(|holding| is_token(&self.book, holding))
-    }
-
     fn left(&self) -> impl Iterator<Item = Left> + '_ {
-        let legs = self.priced.legs.iter().zip(&self.holdings);
-        legs.filter(|(_, holding)| !is_token(&self.book, holding))
-            .map(|(leg, holding)| Left {
-                market: self.book.market.symbol.clone(),
-                series: self.book.name(holding).to_owned(),
-                lots: Lots {
-                    lots: leg.lots,
-                    decimals: self.book.lot_decimals,
-                },
-            })
+        let held = self.held().into_iter().zip(&self.holdings).enumerate();
+        held.map(|(leg, (lots, holding))| Left {
+            market: self.book.market.symbol.clone(),
+            series: self.book.name(holding).to_owned(),
+            lots: self.quantity(leg, lots),
+        })
     }
 }
 
-/// The underlying itself: it counts and `liquidate` does not take it.
+/// The underlying itself, a token balance of the program's account.
 fn is_token(book: &Book<'_>, holding: &Holding) -> bool {
     let kind = holding.series.map(|index| book.market.series[index].kind);
     matches!(kind, None | Some(SeriesKind::Spot))
 }
 
 /// So many lots of the underlying as a token balance.
-fn balance(priced: &mut Priced, lots: Lots) -> Result<Leg, RiskError> {
+fn token(lots: Lots) -> Result<Token, RiskError> {
     let decimals = u8::try_from(lots.decimals.max(0)).map_err(|_| RiskError::BadLotValue)?;
     let amount = 10i64
         .checked_pow(lots.decimals.min(0).unsigned_abs())
         .and_then(|power| lots.lots.checked_mul(power))
         .ok_or(RiskError::MoneyOverflow)?;
-    // The lots of a market's holdings were bounded when they were read: all of the balance counts.
+    Ok(Token {
+        amount,
+        decimals,
+        // The lots of a market's holdings were bounded when they were read: all of the balance counts.
+        room: MAX_LOTS_PER_MARKET,
+    })
+}
+
+/// The leg of a token.
+fn balance(priced: &mut Priced, token: &Token) -> Result<Leg, RiskError> {
     let instrument = priced
         .arrays
-        .balance(amount, decimals, MAX_LOTS_PER_MARKET)?;
+        .balance(token.amount, token.decimals, token.room)?;
     Ok(Leg {
         instrument,
         lots: 1,
@@ -356,6 +373,7 @@ fn views<'v>(books: &'v mut [LiveBook<'_>]) -> Vec<LiquidationMarket<'v>> {
             arrays: &mut market.priced.arrays,
             legs: &mut market.priced.legs,
             costs: &mut market.priced.costs,
+            tokens: &mut market.tokens,
             discount: market.book.market.discount,
         })
         .collect()

@@ -123,13 +123,8 @@ fn verdict(plan: &Plan) -> String {
                 .to_owned()
         }
     };
-    let tokens = if plan.has_tokens && matches!(plan.end, End::Deficit | End::Unhealthy) {
-        " Its tokens are sold by liquidate_token."
-    } else {
-        ""
-    };
     if plan.calls.is_empty() {
-        return format!("Nothing can be taken: {end}.{tokens}");
+        return format!("Nothing can be taken: {end}.");
     }
-    format!("{calls}, {takes}, {discount} of discount: {end}.{tokens}")
+    format!("{calls}, {takes}, {discount} of discount: {end}.")
 }

@@ -4,7 +4,7 @@ use anchor_lang::event::EVENT_IX_TAG_LE;
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use estuary::event::{
     AccountMarked, BalanceTransferred, BlockTraded, Deposited, FeesSwept, InsuranceFunded,
-    Liquidated, PositionsTransferred, Settled, TokenLiquidated, Withdrawn,
+    Liquidated, PositionsTransferred, Settled, Withdrawn,
 };
 
 /// Every event of the program.
@@ -22,8 +22,6 @@ pub enum Event {
     BlockTraded(BlockTraded),
     /// See [`Liquidated`].
     Liquidated(Liquidated),
-    /// See [`TokenLiquidated`].
-    TokenLiquidated(TokenLiquidated),
     /// See [`Settled`].
     Settled(Settled),
     /// See [`AccountMarked`].
@@ -46,7 +44,6 @@ impl Event {
             .or_else(|| read(event, Self::PositionsTransferred))
             .or_else(|| read(event, Self::BlockTraded))
             .or_else(|| read(event, Self::Liquidated))
-            .or_else(|| read(event, Self::TokenLiquidated))
             .or_else(|| read(event, Self::Settled))
             .or_else(|| read(event, Self::AccountMarked))
             .or_else(|| read(event, Self::InsuranceFunded))

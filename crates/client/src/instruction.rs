@@ -4,7 +4,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{system_program, InstructionData, ToAccountMetas};
 use estuary::instructions::{
-    CreateMarketArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
+    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
 };
 use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
@@ -438,12 +438,14 @@ impl House {
         instruction
     }
 
-    /// Takes positions of an account below its maintenance margin; the liquidator's owner signs. `markets` are those
-    /// of either account, ascending; `liquidated_markets` those of the liquidated account.
+    /// Takes positions and tokens of an account below its maintenance margin; the liquidator's owner signs. `markets` are
+    /// those of either account, ascending; `liquidated_markets` those of the liquidated account. `args` say how much, and
+    /// at which prices.
     pub fn liquidate(
         &self,
         liquidator: &Party,
         liquidated: &Party,
+        args: LiquidateArgs,
         markets: &[PricedMarket],
         liquidated_markets: &[Pubkey],
     ) -> Instruction {
@@ -456,31 +458,7 @@ impl House {
             event_authority: event_authority(),
             program: estuary::ID,
         };
-        let mut instruction = build(accounts, instruction::Liquidate {});
-        let remaining = mixed_accounts(markets, liquidated_markets);
-        instruction.accounts.extend(remaining);
-        instruction
-    }
-
-    /// Buys `amount` base units of the token of bank number `bank` from an account below its maintenance margin; the
-    /// liquidator's owner signs. Markets as for [`House::liquidate`].
-    pub fn liquidate_token(
-        &self,
-        liquidator: &Party,
-        liquidated: &Party,
-        (bank, amount): (u16, u64),
-        markets: &[PricedMarket],
-        liquidated_markets: &[Pubkey],
-    ) -> Instruction {
-        let accounts = accounts::LiquidateToken {
-            liquidator: liquidator.owner,
-            clearinghouse: self.clearinghouse,
-            liquidator_account: self.margin_account(&liquidator.owner, liquidator.sub_id),
-            liquidated_account: self.margin_account(&liquidated.owner, liquidated.sub_id),
-            event_authority: event_authority(),
-            program: estuary::ID,
-        };
-        let mut instruction = build(accounts, instruction::LiquidateToken { bank, amount });
+        let mut instruction = build(accounts, instruction::Liquidate { args });
         let remaining = mixed_accounts(markets, liquidated_markets);
         instruction.accounts.extend(remaining);
         instruction

@@ -529,14 +529,6 @@ pub enum EstuaryError {
     #[msg("series: more than 64 are given at once")]
     TooManySeriesGiven,
 
-    // Liquidation of tokens
-    /// Taking the tokens does not raise the account's health.
-    #[msg("liquidation: taking the tokens does not raise the account's health")]
-    TokenSaleDoesNotHelp,
-    /// Fewer tokens bring the account to its target.
-    #[msg("liquidation: fewer of the tokens bring the account to its target")]
-    TokenSaleTooLarge,
-
     // Fees
     /// The maker's fee is over 1%.
     #[msg("maker_fee_ppm: it is over 10,000")]
@@ -564,6 +556,17 @@ pub enum EstuaryError {
     /// The account is below its maintenance margin and a leg opens, raises or turns a position.
     #[msg("health_mm: it is negative and a leg does anything else than reduce a position")]
     FailingAccountDoesNotReduce,
+
+    // What a liquidator accepts
+    /// The share of the discount that goes to insurance is over one.
+    #[msg("liquidation_insurance_ppm: it is over 1,000,000")]
+    LiquidationInsuranceInvalid,
+    /// The price of a market is outside what the liquidator accepts.
+    #[msg("liquidation: the market's price is outside what the liquidator accepts")]
+    LiquidationPriceNotAccepted,
+    /// The liquidator wants at most less than can be taken.
+    #[msg("liquidation: max_notional is less than the least that helps")]
+    LiquidationSizeTooSmall,
 }
 
 impl EstuaryError {

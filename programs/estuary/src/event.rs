@@ -207,7 +207,7 @@ pub struct TradedLeg {
     pub cost: i64,
 }
 
-/// Positions of an account below its maintenance margin were taken.
+/// Positions and tokens of an account below its maintenance margin were taken.
 #[event]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Liquidated {
@@ -229,40 +229,16 @@ pub struct Liquidated {
     pub marked: u64,
     /// Positions of matured series that left the liquidated account.
     pub exercised: Vec<ExercisedPosition>,
+    /// The prices used for the liquidated account's markets.
+    pub prices: Vec<PriceUsed>,
     /// What was taken.
     pub positions: Vec<TakenPosition>,
+    /// Tokens that were taken.
+    pub tokens: Vec<TakenToken>,
+    /// The insurance fund's part of the discount, which the liquidator paid in cash.
+    pub insured: i64,
     /// What became of the liquidated account's profit and loss, where no position is left.
     pub settlements: Vec<MarketSettlement>,
-}
-
-/// Tokens of an account below its maintenance margin were taken.
-#[event]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenLiquidated {
-    /// The clearinghouse.
-    pub clearinghouse: Pubkey,
-    /// The margin account that took the tokens.
-    pub liquidator: Pubkey,
-    /// The margin account that gave them.
-    pub liquidated: Pubkey,
-    /// The liquidated account's margin before.
-    pub before: MarginTotals,
-    /// The liquidated account's margin after.
-    pub after: MarginTotals,
-    /// Index of the token's bank.
-    pub bank: u16,
-    /// Base units taken.
-    pub amount: u64,
-    /// The price of the token.
-    pub price: PriceUsed,
-    /// Cash that the liquidator paid.
-    pub payment: i64,
-    /// By how much that is below the tokens' value: the liquidator's gain.
-    pub discount: i64,
-    /// Cash of the liquidator afterwards.
-    pub liquidator_cash: i64,
-    /// Cash of the liquidated account afterwards.
-    pub liquidated_cash: i64,
 }
 
 /// What an account has and needs.
@@ -289,9 +265,25 @@ pub struct TakenPosition {
     pub lots: i64,
     /// Cash that the liquidator paid for an option.
     pub premium: i64,
+    /// What the liquidated account owes the market for an option that its cash could not pay for, and the market the
+    /// liquidator: change of the liquidated account's carry.
+    pub carry: i64,
     /// Change of the cost of the liquidated account's position in a future or perp.
     pub cost: i64,
     /// By how much the position changed hands below mark: the liquidator's gain.
+    pub discount: i64,
+}
+
+/// Tokens that a liquidator took.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenToken {
+    /// Index of the token's bank.
+    pub bank: u16,
+    /// Base units that left the liquidated account.
+    pub amount: u64,
+    /// Cash that the liquidator paid.
+    pub payment: i64,
+    /// By how much that is below the tokens' value: the liquidator's gain.
     pub discount: i64,
 }
 
@@ -408,7 +400,8 @@ pub struct FeesSwept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{MAX_LEGS, MAX_MARKETS_PER_ACCOUNT, MAX_POSITIONS};
+    use crate::state::{MAX_BALANCES, MAX_LEGS, MAX_MARKETS_PER_ACCOUNT, MAX_POSITIONS};
+    use estuary_risk::liquidation::MAX_TAKES;
 
     /// Keys of the events here.
     const KEY: Pubkey = Pubkey::new_from_array([1; 32]);
@@ -471,8 +464,20 @@ mod tests {
             generation: 1,
             lots: 1,
             premium: 1,
+            carry: 1,
             cost: 1,
             discount: 1,
+        };
+        let token = TakenToken {
+            bank: 1,
+            amount: 1,
+            payment: 1,
+            discount: 1,
+        };
+        let price = PriceUsed {
+            market: 1,
+            price: 1,
+            publish_time: 1,
         };
         let exercised = ExercisedPosition {
             market: 1,
@@ -491,7 +496,10 @@ mod tests {
             liquidated_cash: 1,
             marked: 1,
             exercised: vec![exercised; MAX_POSITIONS],
-            positions: vec![taken; MAX_POSITIONS],
+            prices: vec![price; MAX_MARKETS_PER_ACCOUNT as usize],
+            positions: vec![taken; MAX_POSITIONS + MAX_TAKES],
+            tokens: vec![token; MAX_BALANCES],
+            insured: 1,
             settlements: vec![MarketSettlement::default(); MAX_MARKETS_PER_ACCOUNT as usize],
         };
         check("Liquidated", &liquidated);

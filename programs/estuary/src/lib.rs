@@ -198,18 +198,12 @@ pub mod estuary {
         MarginReport::handle(ctx, page)
     }
 
-    /// Takes positions of an account below its maintenance margin; see [`Liquidate::handle`].
-    pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
-        Liquidate::handle(ctx)
-    }
-
-    /// Takes tokens of an account below its maintenance margin; see [`LiquidateToken::handle`].
-    pub fn liquidate_token<'info>(
-        ctx: Context<'info, LiquidateToken<'info>>,
-        bank: u16,
-        amount: u64,
+    /// Takes positions and tokens of an account below its maintenance margin; see [`Liquidate::handle`].
+    pub fn liquidate<'info>(
+        ctx: Context<'info, Liquidate<'info>>,
+        args: LiquidateArgs,
     ) -> Result<()> {
-        LiquidateToken::handle(ctx, bank, amount)
+        Liquidate::handle(ctx, &args)
     }
 
     /// Settles one account in one market; see [`Settle::handle`].

@@ -271,6 +271,11 @@ fn create_market() -> Row {
         )
         .case(
             OverflowingAmount,
+            E::LiquidationInsuranceInvalid,
+            args(|args| args.liquidation_insurance_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
             E::MakerFeeInvalid,
             args(|args| args.maker_fee_ppm = u32::MAX),
         )

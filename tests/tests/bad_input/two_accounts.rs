@@ -5,7 +5,7 @@ use crate::row::{Input, Row};
 use crate::stage::{Good, Stage, TOKENS};
 use crate::trader::unlisted_position;
 use estuary::instruction;
-use estuary::instructions::{PositionTransfer, TradeLeg};
+use estuary::instructions::{AcceptedPrice, LiquidateArgs, PositionTransfer, TradeLeg};
 use estuary::state::{MarketStatus, MAX_LEGS};
 use estuary_tests::expiry::MINUTE;
 use estuary_tests::setup::USD;
@@ -19,7 +19,6 @@ pub fn rows() -> Vec<Row> {
         transfer_positions(),
         block_trade(),
         liquidate(),
-        liquidate_token(),
     ]
 }
 
@@ -321,31 +320,21 @@ fn block_trade() -> Row {
     })
 }
 
-fn liquidate_token() -> Row {
-    fn args(bank: u16, amount: u64) -> impl Fn(&mut Case<'_>) {
-        move |case| case.args(instruction::LiquidateToken { bank, amount })
-    }
-    let good = |stage: &mut Stage| {
-        let (liquidator, weak) = (&stage.liquidator, &stage.weak);
-        let token = (&stage.token, TOKENS);
-        let liquidate = ix::liquidate_token(&stage.house, liquidator, weak, token, &stage.all());
-        Good::signed(liquidate, &[liquidator])
-    };
-    let row = Row::new("liquidate_token", good)
-        .case(ZeroAmount, E::AmountZero, args(1, 0))
-        .case(WrongMint, E::NothingToLiquidate, args(0, TOKENS))
-        .case(WrongMint, E::NothingToLiquidate, args(2, TOKENS))
-        .case(OverflowingAmount, E::AmountOverflow, args(1, u64::MAX))
-        .case(OverflowingAmount, E::BalanceNegative, args(1, TOKENS + 1))
-        .case(
-            OverflowingAmount,
-            E::NothingToLiquidate,
-            args(u16::MAX, TOKENS),
-        );
-    liquidation(row)
-}
-
 fn liquidate() -> Row {
+    fn args(change: impl Fn(&mut LiquidateArgs)) -> impl Fn(&mut Case<'_>) {
+        move |case| {
+            let mut args = LiquidateArgs {
+                max_notional: u64::MAX,
+                accepted: vec![AcceptedPrice {
+                    market: 0,
+                    lowest: 0,
+                    highest: u64::MAX,
+                }],
+            };
+            change(&mut args);
+            case.args(instruction::Liquidate { args });
+        }
+    }
     let good = |stage: &mut Stage| {
         let (liquidator, weak) = (&stage.liquidator, &stage.weak);
         let liquidate = ix::liquidate(&stage.house, liquidator, weak, &stage.all());
@@ -361,15 +350,32 @@ fn liquidate() -> Row {
         .case(DuplicateAccounts, A::AccountDiscriminatorMismatch, |case| {
             case.put("bank", "liquidated_account")
         })
-        .none(
-            &[ZeroAmount, OverflowingAmount],
-            "it takes no amount: the program finds the size",
+        .case(
+            ZeroAmount,
+            E::AmountZero,
+            args(|args| args.max_notional = 0),
+        )
+        .case(
+            ZeroAmount,
+            E::LiquidationSizeTooSmall,
+            args(|args| args.max_notional = 1),
+        )
+        .case(
+            ZeroAmount,
+            E::LiquidationPriceNotAccepted,
+            args(|args| args.accepted[0].highest = 0),
+        )
+        .case(
+            OverflowingAmount,
+            E::LiquidationPriceNotAccepted,
+            args(|args| args.accepted[0].lowest = u64::MAX),
+        )
+        .harmless(OverflowingAmount, args(|args| args.max_notional = u64::MAX))
+        .case(
+            UnknownSeries,
+            E::MarketAccountMissing,
+            args(|args| args.accepted[0].market = u16::MAX),
         );
-    liquidation(row)
-}
-
-/// What both liquidations have in common.
-fn liquidation(row: Row) -> Row {
     pair(row, ["liquidator_account", "liquidated_account"])
         .signers(&["liquidator"])
         .case(MissingSigner, E::NotTheOwner, |case| {

@@ -3,10 +3,10 @@
 use crate::run::Run;
 use crate::snapshot::Snapshot;
 use crate::trade::ROUNDING;
+use estuary::instructions::LiquidateArgs;
 use estuary::market_view::Needs;
 use estuary::state::{MarginAccount, Unsettled};
-use estuary_risk::margin::MarginReport;
-use estuary_tests::ix;
+use estuary_tests::{ix, setup::USD};
 
 /// Calls after which an account below zero owes nothing any more, if prices are fresh and a liquidator has the cash.
 const CALLS_TO_RESOLVE: usize = 40;
@@ -32,42 +32,58 @@ impl Run {
         if let Some(user) = self.open().find(failing) {
             liquidated = user;
         }
-        let _ = self.liquidate(liquidated, liquidator);
+        // Half of them want no more than some thousand dollars.
+        let most = match self.random.below(2) {
+            0 => u64::MAX,
+            _ => self.random.below(20_000) * USD + 1,
+        };
+        let _ = self.liquidate(liquidated, liquidator, most);
     }
 
     /// One liquidation, and what it may have done to both.
-    pub fn liquidate(&mut self, liquidated: usize, liquidator: usize) -> Result<(), String> {
+    pub fn liquidate(
+        &mut self,
+        liquidated: usize,
+        liquidator: usize,
+        max_notional: u64,
+    ) -> Result<(), String> {
         let sides = [liquidated, liquidator];
         let before = sides.map(|user| self.report(user));
         let books = Snapshot::of(self);
         let [of, by] = sides.map(|user| self.trader(user));
         let markets = self.world.needed(&[&by, &of], &[], &self.markets);
-        let liquidate = ix::liquidate(&self.house, &by, &of, &markets);
+        let args = LiquidateArgs {
+            max_notional,
+            ..LiquidateArgs::anything()
+        };
+        let liquidate = ix::liquidate_within(&self.house, &by, &of, args, &markets);
         let done = self.send("liquidate", liquidate, &[&by.owner]);
         done?;
         let before = before.map(|report| report.expect("fresh prices"));
         let after = sides.map(|user| self.report(user).expect("fresh prices"));
         let now = Snapshot::of(self);
-        let recognised = now.recognised_since(&books) as i64;
-        assert!(before[0].is_liquidatable() && recognised >= 0);
+        // A discount is for accounts that have something, a loss is left by those that have not: never both.
+        let change = now.recognised_since(&books) as i64;
+        let (recognised, insured) = (change.max(0), change.min(0).abs());
+        assert!(before[0].is_liquidatable());
         let health =
             |place: usize, maintenance: i64| [&before, &after][place][0].equity.0 - maintenance;
-        assert!(
-            health(1, after[0].maintenance_margin.0) > health(0, before[0].maintenance_margin.0),
-            "{before:?}\n{after:?}"
-        );
+        let [was, is] =
+            [0, 1].map(|place| health(place, [&before, &after][place][0].maintenance_margin.0));
+        let raised = is > was || is == was && before[0].equity.0 < 0;
+        assert!(raised, "{before:?}\n{after:?}");
         assert!(after[1].equity >= after[1].initial_margin);
         if recognised > 0 {
             // Whoever has nothing left has paid with everything.
             let account = now.account(liquidated);
-            assert!(before[0].equity.0 < 0 && account.position_count == 0);
+            assert!(before[0].equity.0 < ROUNDING && account.position_count == 0);
         }
         let [least, most] = now.lowered_since(&books).map(|amount| amount as i64);
         let earned = after[1].equity.0 - before[1].equity.0;
         let limit = before[0].equity.0.max(0);
         assert!(earned >= -ROUNDING - most && earned <= limit + ROUNDING - least);
         let lost = before[0].equity.0 + recognised - after[0].equity.0;
-        let missing = lost - earned;
+        let missing = lost - earned - insured;
         let range = least - ROUNDING..=2 * most + ROUNDING;
         assert!(range.contains(&missing), "{lost} lost, {earned} earned");
         self.check_mark(liquidated);
@@ -134,49 +150,8 @@ impl Run {
         }
     }
 
-    /// Somebody buys tokens of somebody, who fails if anybody with tokens does.
-    pub fn sell_any(&mut self) {
-        let [mut seller, buyer] = self.pair();
-        let failing = |user: &usize| {
-            let report = self.report(*user);
-            let has_tokens = self.account(*user).tokens().next().is_some();
-            *user != buyer && has_tokens && report.is_some_and(|report| report.is_liquidatable())
-        };
-        if let Some(user) = self.open().find(failing) {
-            seller = user;
-        }
-        let held: Vec<_> = self.account(seller).tokens().copied().collect();
-        let Some(token) = held.first() else {
-            return;
-        };
-        let amount = self.random.below(token.amount.unsigned_abs()) + 1;
-        let _ = self.sell(seller, buyer, token.bank, amount);
-    }
-
-    /// One sale of a failing account's tokens, and what it may have done to both.
-    fn sell(&mut self, seller: usize, buyer: usize, bank: u16, amount: u64) -> Result<(), String> {
-        let sides = [seller, buyer];
-        let before = sides.map(|user| self.report(user));
-        let [of, by] = sides.map(|user| self.trader(user));
-        let markets = self.world.needed(&[&by, &of], &[], &self.markets);
-        let token = (&self.tokens[usize::from(bank) - 1], amount);
-        let sell = ix::liquidate_token(&self.house, &by, &of, token, &markets);
-        let done = self.send("liquidate_token", sell, &[&by.owner]);
-        done?;
-        let before = before.map(|report| report.expect("fresh prices"));
-        let after = sides.map(|user| self.report(user).expect("fresh prices"));
-        assert!(before[0].is_liquidatable());
-        let health = |report: &MarginReport| report.equity.0 - report.maintenance_margin.0;
-        assert!(health(&after[0]) > health(&before[0]) || before[0].equity.0 < 0);
-        assert!(after[1].equity >= after[1].initial_margin);
-        let [lost, gained] = [0, 1].map(|side: usize| after[side].equity.0 - before[side].equity.0);
-        assert!((lost + gained).abs() <= ROUNDING, "{lost} and {gained}");
-        assert!(-lost <= before[0].equity.0.max(0) + ROUNDING, "{lost} lost");
-        Ok(())
-    }
-
     /// Takes positions and tokens of an account below zero and settles what is left: a bounded number of calls, and its
-    /// markets pay again. One exception: short options that its cash cannot buy back stay until they expire.
+    /// markets pay again.
     pub fn resolve(&mut self, user: usize) {
         if !(0..self.markets.len()).all(|market| self.is_fresh(market)) {
             return;
@@ -188,17 +163,9 @@ impl Run {
                 return;
             }
             let backstop = self.backstop();
-            if self.releases_margin(user, backstop) {
+            let is_flat = account.position_count == 0 && account.tokens().next().is_none();
+            if !is_flat && self.liquidate(user, backstop, u64::MAX).is_ok() {
                 continue;
-            }
-            if let Some(token) = account.tokens().next() {
-                let amount = token.amount.unsigned_abs();
-                if self.sell(user, backstop, token.bank, amount).is_ok() {
-                    continue;
-                }
-            }
-            if account.position_count > 0 && self.is_short_of_options(user) {
-                return;
             }
             if self.is_below_zero(user) != (account.marked != 0) {
                 let _ = self.mark(user);
@@ -211,25 +178,5 @@ impl Run {
         let (positions, unsettled) = (account.open_positions(), &account.unsettled[..2]);
         let (report, cash) = (self.report(user), account.cash());
         panic!("{user} is still below zero: {report:?} {cash} {positions:?} {unsettled:?}");
-    }
-
-    /// Liquidates positions; whether that released a hundredth of the margin at least.
-    fn releases_margin(&mut self, user: usize, by: usize) -> bool {
-        let margin = |run: &Self| run.report(user).map_or(0, |one| one.maintenance_margin.0);
-        let before = margin(self);
-        let has_positions = self.account(user).position_count > 0;
-        has_positions && self.liquidate(user, by).is_ok() && margin(self) <= before / 100 * 99
-    }
-
-    /// Whether the account is short of options.
-    fn is_short_of_options(&self, user: usize) -> bool {
-        let account = self.account(user);
-        let found = account.open_positions().iter().any(|position| {
-            let market = &self.markets[usize::from(position.market)];
-            let table = self.world.market(&market.market).table;
-            let kind = table[usize::from(position.slot)].kind();
-            position.lots < 0 && kind.is_ok_and(|kind| kind.is_option())
-        });
-        found
     }
 }

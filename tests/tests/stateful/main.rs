@@ -50,9 +50,8 @@ const COMMON: [&str; 17] = [
     "withdraw_token",
 ];
 /// What a run of the usual length may miss.
-const RARE: [&str; 8] = [
+const RARE: [&str; 7] = [
     "finalize_settlement",
-    "liquidate_token",
     "mark_account",
     "open_account",
     "reduce",

@@ -30,7 +30,6 @@ const BALANCES: &[&str] = &[
     "transfer_balance",
     "block_trade",
     "liquidate",
-    "liquidate_token",
     "settle",
     "settle_on_credit",
 ];
@@ -132,6 +131,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "band_vega_ppm",
                     "liquidation_delta_ppm",
                     "liquidation_vega_ppm",
+                    "liquidation_insurance_ppm",
                     "max_series_open_interest",
                     "max_market_open_interest",
                     "maker_fee_ppm",
@@ -145,7 +145,7 @@ const WRITERS: &[(&str, Writers)] = &[
             (EXPIRIES, &["expiries"]),
             (&["list_series"], &["series_count"]),
             (&["set_market_status"], &["status"]),
-            (NOBODY, &["status_padding", "fee_padding", "reserved"]),
+            (NOBODY, &["status_padding", "reserved"]),
         ],
     ),
     (
@@ -214,7 +214,6 @@ const WRITERS: &[(&str, Writers)] = &[
                     "mark_account",
                     "settle",
                     "settle_on_credit",
-                    "liquidate_token",
                 ],
                 &["last_publish_time"],
             ),
@@ -271,12 +270,7 @@ const WRITERS: &[(&str, Writers)] = &[
         &[
             (&["open_account"], &["bank"]),
             (
-                &[
-                    "open_account",
-                    "deposit",
-                    "transfer_balance",
-                    "liquidate_token",
-                ],
+                &["open_account", "deposit", "transfer_balance"],
                 &["market", "decimals"],
             ),
             (BALANCES, &["amount"]),

@@ -114,9 +114,9 @@ pub fn checks(world: &World, outcome: &Outcome, identities: &Identities) -> Mark
                 thead { tr { th { "identity" } th { "" } th class="words" { "both sides at the end" } } }
                 tbody {
                     (row(
-                        html! { "Cash of all accounts plus trading fees is what the vault holds and what the bank owes" },
+                        html! { "Cash of all accounts, trading fees and the insurance fund are what the vault holds and what the bank owes" },
                         html! {
-                            (exact(identities.cash)) " + " (exact(identities.fees.into())) " = " (exact(identities.vault.into()))
+                            (exact(identities.cash)) " + " (exact(identities.fees.into())) " + " (exact(identities.insurance.into())) " = " (exact(identities.vault.into()))
                             "; owed " (exact(identities.deposits.into()))
                         },
                         identities.money_holds(),

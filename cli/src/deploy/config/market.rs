@@ -131,6 +131,11 @@ impl Source<'_> {
                 &keys.liquidation_vega_ppm,
                 0..=PPM,
             )?,
+            liquidation_insurance_ppm: self.small(
+                "liquidation_insurance_ppm",
+                &keys.liquidation_insurance_ppm,
+                0..=PPM,
+            )?,
             max_series_open_interest: most_lots(
                 "max_series_open_interest_lots",
                 &keys.max_series_open_interest_lots,

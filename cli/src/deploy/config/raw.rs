@@ -94,6 +94,8 @@ market! {
     liquidation_delta_ppm: Spanned<Int>,
     /// Liquidation discount on vega.
     liquidation_vega_ppm: Spanned<Int>,
+    /// The insurance fund's share of the discount.
+    liquidation_insurance_ppm: Spanned<Int>,
     /// Most open interest of one series.
     max_series_open_interest_lots: Spanned<Int>,
     /// Most open interest of all series.

@@ -1,10 +1,14 @@
 //! The account's book while a plan takes from it: quantities, what is paid for them, and the risk of what is left.
 
-use super::{rank::Candidate, LiquidationMarket, Take, Token};
+use super::{
+    rank::{Candidate, Ranking},
+    LiquidationMarket, Take, Token,
+};
+use crate::fixed::mul_div_down;
 use crate::margin::{AccountTotals, MarginReport};
 use crate::market::{Instrument, Leg, MarketRisk};
 use crate::scenario::CENTRE_COLUMN;
-use crate::units::{Money, RiskError};
+use crate::units::{Money, RiskError, ONE_PPM};
 use alloc::vec::Vec;
 
 /// The risk of one market's book, and the sum of its costs.
@@ -23,7 +27,10 @@ pub(super) struct Book<'m, 'a> {
     outside: AccountTotals,
     /// The account's cash; below zero when it cannot pay for what is taken.
     pub cash: Money,
-    discount_left: Money,
+    /// Micro-units of discount that the plan may still give.
+    pub discount_left: Money,
+    /// What the ranking knows, market by market.
+    pub rankings: Vec<Ranking>,
     notional_left: u64,
     /// Something was not taken because of the limit on size.
     pub is_limited_by_size: bool,
@@ -40,8 +47,11 @@ impl<'m, 'a> Book<'m, 'a> {
             risk: MarketRisk::EMPTY,
             cost: Money(0),
         });
+        let mut rankings = Vec::with_capacity(markets.len());
+        rankings.resize_with(markets.len(), Ranking::default);
         Self {
             markets,
+            rankings,
             evaluated,
             trial: MarketRisk::EMPTY,
             cash: outside.cash,
@@ -129,9 +139,7 @@ impl<'m, 'a> Book<'m, 'a> {
 
     /// The token behind a leg, `None` for a position.
     fn token(&self, candidate: &Candidate) -> Result<Option<Token>, RiskError> {
-        let market = self.market(candidate.market)?;
-        let place = token_place(market, candidate.leg);
-        Ok(place.and_then(|place| market.tokens.get(place)).copied())
+        Ok(self.market(candidate.market)?.token(candidate.leg))
     }
 
     /// What the account holds of a candidate: lots, or base units of a token.
@@ -158,7 +166,7 @@ impl<'m, 'a> Book<'m, 'a> {
     }
 
     /// What a quantity counts towards the limit on size, rounded up.
-    fn notional_up(&self, candidate: &Candidate, quantity: u64) -> Result<u64, RiskError> {
+    pub fn notional_up(&self, candidate: &Candidate, quantity: u64) -> Result<u64, RiskError> {
         let arrays = &self.market(candidate.market)?.arrays;
         let value = match self.token(candidate)? {
             Some(token) => {
@@ -170,70 +178,66 @@ impl<'m, 'a> Book<'m, 'a> {
         Ok(value.0.max(0).unsigned_abs())
     }
 
-    /// What all that is held of a candidate counts towards the limit on size, rounded up.
-    pub fn held_notional_up(&self, candidate: &Candidate) -> Result<u64, RiskError> {
-        self.notional_up(candidate, self.held(candidate)?)
+    /// What one lot of a candidate counts towards the limit on size, rounded up.
+    pub fn lot_notional_up(&self, candidate: &Candidate) -> Result<u64, RiskError> {
+        let arrays = &self.market(candidate.market)?.arrays;
+        Ok(arrays.lot_value().money_up(1, 0)?.0.max(0).unsigned_abs())
     }
 
     /// The largest number of lots within what is left of the limit on size, at most what is held, rounded up where all of
     /// it is within the limit.
     pub fn most_lots(&self, candidate: &Candidate) -> Result<u64, RiskError> {
-        let arrays = &self.market(candidate.market)?.arrays;
-        let lot = arrays.lot_value().money_up(1, 0)?.0.max(1).unsigned_abs();
-        let notional = self.held_notional_up(candidate)?;
+        let lot = self.lot_notional_up(candidate)?.max(1);
+        let held = self.held(candidate)?;
+        let notional = self.notional_up(candidate, held)?;
         let within = notional <= self.notional_left;
         let lots = match self.token(candidate)? {
-            None if within => return self.held(candidate),
+            None if within => held,
             _ if within => notional.div_ceil(lot).saturating_add(1),
             _ => self.notional_left.checked_div(lot).unwrap_or(0),
         };
         Ok(lots)
     }
 
-    /// The discount on a quantity, whatever the account's equity, rounded down.
-    pub fn full_discount(&self, candidate: &Candidate, quantity: u64) -> Result<u128, RiskError> {
-        let lots = match self.token(candidate)? {
-            None => u128::from(quantity),
-            Some(token) => {
-                let market = self.market(candidate.market)?;
-                let value = market
-                    .arrays
-                    .token_value_down(signed(quantity)?, token.decimals)?;
-                let share = u128::from(value.0.max(0).unsigned_abs())
-                    .saturating_mul(market.discount.delta_ppm.into());
-                return Ok(share.checked_div(1_000_000).unwrap_or(0));
-            }
-        };
-        Ok(u128::from(candidate.discount_q20).saturating_mul(lots) >> 20)
+    /// The discount on all that is held of a candidate, whatever the account's equity, rounded down.
+    pub fn full_discount(&self, candidate: &Candidate) -> Result<u128, RiskError> {
+        let held = self.held(candidate)?;
+        let (_, value) = self.value(candidate, held)?;
+        self.discount(candidate, held, value)
     }
 
-    /// What a liquidator pays for a quantity, and the discount in it. The value of contracts is rounded down, that of
-    /// tokens up: their balance is rounded down already.
-    fn payment(
+    /// The discount on a quantity of this value, whatever the account's equity, rounded down.
+    fn discount(
         &self,
         candidate: &Candidate,
         quantity: u64,
-    ) -> Result<(i64, Money, Money), RiskError> {
-        let arrays = &self.market(candidate.market)?.arrays;
-        let (quantity, value) = match self.token(candidate)? {
-            Some(token) => {
-                let opposite = signed(quantity)?.saturating_neg();
-                let value = Money(0).minus(arrays.token_value_down(opposite, token.decimals)?)?;
-                (signed(quantity)?, value)
-            }
-            None => {
-                let leg = self.leg(candidate)?;
-                let lots = signed(quantity)?.saturating_mul(leg.lots.signum());
-                let mark = i128::from(arrays.mark_q30(leg.instrument)?);
-                let value = i128::from(lots).saturating_mul(mark);
-                (lots, arrays.lot_value().money_down(value, 30)?)
-            }
-        };
-        let full = self.full_discount(candidate, quantity.unsigned_abs())?;
-        let discount = i64::try_from(full)
-            .map_or(self.discount_left, Money)
-            .min(self.discount_left);
-        Ok((quantity, value.minus(discount)?, discount))
+        value: Money,
+    ) -> Result<u128, RiskError> {
+        let market = self.market(candidate.market)?;
+        if market.token(candidate.leg).is_none() {
+            let lots = u128::from(quantity);
+            return Ok(u128::from(candidate.discount_q20).saturating_mul(lots) >> 20);
+        }
+        let value = value.0.max(0).unsigned_abs();
+        let share = mul_div_down(value, market.discount.delta_ppm.into(), ONE_PPM.into());
+        Ok(share.unwrap_or(u64::MAX).into())
+    }
+
+    /// A quantity with its sign, and its value at mark: that of contracts rounded down, that of tokens up, because their
+    /// balance is rounded down.
+    fn value(&self, candidate: &Candidate, quantity: u64) -> Result<(i64, Money), RiskError> {
+        let market = self.market(candidate.market)?;
+        let quantity = signed(quantity)?;
+        if let Some(token) = market.token(candidate.leg) {
+            let opposite = quantity.saturating_neg();
+            let value = market.arrays.token_value_down(opposite, token.decimals)?;
+            return Ok((quantity, Money(0).minus(value)?));
+        }
+        let leg = self.leg(candidate)?;
+        let lots = quantity.saturating_mul(leg.lots.signum());
+        let mark = i128::from(market.arrays.mark_q30(leg.instrument)?);
+        let value = i128::from(lots).saturating_mul(mark);
+        Ok((lots, market.arrays.lot_value().money_down(value, 30)?))
     }
 
     /// Moves so many lots and the money for them; the inverse is [`Book::apply`] with −1.
@@ -248,12 +252,16 @@ impl<'m, 'a> Book<'m, 'a> {
         candidate: &Candidate,
         quantity: u64,
     ) -> Result<Take, RiskError> {
-        let (quantity, payment, discount) = self.payment(candidate, quantity)?;
+        let (moved, value) = self.value(candidate, quantity)?;
+        let full = self.discount(candidate, quantity, value)?;
+        let discount = i64::try_from(full)
+            .map_or(self.discount_left, Money)
+            .min(self.discount_left);
         let take = Take {
             market: candidate.market,
             leg: candidate.leg,
-            quantity,
-            payment,
+            quantity: moved,
+            payment: value.minus(discount)?,
             discount,
         };
         self.apply(&take, 1)?;
@@ -264,12 +272,11 @@ impl<'m, 'a> Book<'m, 'a> {
     pub fn apply(&mut self, take: &Take, direction: i64) -> Result<(), RiskError> {
         let moved = take.quantity.saturating_mul(direction);
         let payment = Money(take.payment.0.saturating_mul(direction));
-        let notional = self.notional_of(take)?;
         let market = self
             .markets
             .get_mut(take.market)
             .ok_or(RiskError::UnknownInstrument)?;
-        let place = token_place(market, take.leg);
+        let place = market.token_place(take.leg);
         let leg = market
             .legs
             .get_mut(take.leg)
@@ -299,31 +306,19 @@ impl<'m, 'a> Book<'m, 'a> {
                 }
             }
         }
-        self.notional_left = if direction > 0 {
-            self.notional_left.saturating_sub(notional)
-        } else {
-            self.notional_left.saturating_add(notional)
-        };
         let discount = Money(take.discount.0.saturating_mul(direction));
         self.discount_left = self.discount_left.minus(discount)?;
         Ok(())
     }
 
-    fn notional_of(&self, take: &Take) -> Result<u64, RiskError> {
-        let candidate = Candidate {
-            market: take.market,
-            leg: take.leg,
-            release_q20: 0,
-            discount_q20: 0,
-        };
-        self.notional_up(&candidate, take.quantity.unsigned_abs())
+    /// Counts a take towards the limit on size.
+    pub fn count_notional(&mut self, candidate: &Candidate, take: &Take) -> Result<(), RiskError> {
+        if self.notional_left < u64::MAX {
+            let notional = self.notional_up(candidate, take.quantity.unsigned_abs())?;
+            self.notional_left = self.notional_left.saturating_sub(notional);
+        }
+        Ok(())
     }
-}
-
-/// The place among a market's tokens that a leg stands for.
-fn token_place(market: &LiquidationMarket<'_>, leg: usize) -> Option<usize> {
-    let positions = market.legs.len().checked_sub(market.tokens.len())?;
-    leg.checked_sub(positions)
 }
 
 fn signed(quantity: u64) -> Result<i64, RiskError> {

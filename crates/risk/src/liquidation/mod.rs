@@ -42,7 +42,7 @@ pub struct DiscountParameters {
 /// A token balance of the account under liquidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Base units, not negative.
+    /// Base units; a debt is negative, and counts without being taken.
     pub amount: i64,
     /// Decimals of the token.
     pub decimals: u8,
@@ -62,6 +62,20 @@ pub struct LiquidationMarket<'a> {
     pub tokens: &'a mut [Token],
     /// What the liquidator earns.
     pub discount: DiscountParameters,
+}
+
+impl LiquidationMarket<'_> {
+    /// The place among `tokens` that a leg stands for, `None` for a position.
+    fn token_place(&self, leg: usize) -> Option<usize> {
+        let positions = self.legs.len().checked_sub(self.tokens.len())?;
+        leg.checked_sub(positions)
+    }
+
+    /// The token behind a leg, `None` for a position.
+    fn token(&self, leg: usize) -> Option<Token> {
+        let place = self.token_place(leg)?;
+        self.tokens.get(place).copied()
+    }
 }
 
 /// Something that changes hands.
@@ -239,6 +253,7 @@ fn try_candidate(
             if !is_exact {
                 *trials = 0;
             }
+            book.count_notional(candidate, &take)?;
             return Ok(Some(take));
         }
         book.apply(&take, -1)?;

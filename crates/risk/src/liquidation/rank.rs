@@ -8,6 +8,7 @@ use crate::margin::{
 use crate::market::{Instrument, Leg};
 use crate::scenario::{CENTRE_NODE, SPOT_NODES, VOL_UP};
 use crate::units::{Money, RiskError, ONE_PPM, ONE_Q30};
+use alloc::vec::Vec;
 
 /// A hundredth of a unit in Q30: the least delta a discount is charged on.
 const LEAST_CHARGED_DELTA_Q30: u64 = 10_737_418;
@@ -32,21 +33,88 @@ impl Candidate {
     }
 }
 
+/// What the ranking knows of one market's legs, as long as its worst column and what binds stay the same.
+#[derive(Default)]
+pub(super) struct Ranking {
+    /// Worst column and whether gross exposure binds, of `releases_q20`.
+    basis: Option<(usize, bool)>,
+    /// Of each leg, per lot; of all legs once they are known.
+    discounts_q20: Vec<u64>,
+    releases_q20: Vec<u64>,
+}
+
+impl Ranking {
+    /// The candidate that a leg is, by what is known of it.
+    fn candidate(&self, market: usize, leg: usize) -> Candidate {
+        let of = |all: &[u64]| all.get(leg).copied().unwrap_or(0);
+        Candidate {
+            market,
+            leg,
+            release_q20: of(&self.releases_q20),
+            discount_q20: of(&self.discounts_q20),
+        }
+    }
+
+    /// Fills in the discounts, once.
+    fn add_discounts(&mut self, market: &LiquidationMarket<'_>) -> Result<(), RiskError> {
+        if !self.discounts_q20.is_empty() {
+            return Ok(());
+        }
+        self.discounts_q20.reserve_exact(market.legs.len());
+        for leg in market.legs.iter() {
+            let fraction = discount_q30(market, one_of(leg).instrument)?;
+            let discount = money_q20(market, fraction)?.max(1);
+            self.discounts_q20.push(discount);
+        }
+        Ok(())
+    }
+
+    /// Fills in the releases, unless they are known for these circumstances.
+    fn add_releases(
+        &mut self,
+        market: &LiquidationMarket<'_>,
+        basis: (usize, bool),
+    ) -> Result<(), RiskError> {
+        if self.basis == Some(basis) {
+            return Ok(());
+        }
+        self.releases_q20.clear();
+        self.releases_q20.reserve_exact(market.legs.len());
+        let (worst_column, gross_binds) = basis;
+        for leg in market.legs.iter() {
+            let fraction = if gross_binds {
+                gross_release_q30(&one_of(leg))
+            } else {
+                scan_release_q30(market, &one_of(leg), worst_column)?
+            };
+            self.releases_q20.push(money_q20(market, fraction)?);
+        }
+        self.basis = Some(basis);
+        Ok(())
+    }
+}
+
 impl Book<'_, '_> {
     /// The candidate with the highest release per discount after `passed_over` in that order (ties by position).
     pub fn best_candidate(
-        &self,
+        &mut self,
         totals: &AccountTotals,
         passed_over: Option<Candidate>,
     ) -> Result<Option<Candidate>, RiskError> {
         let gross_binds = totals.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL)? > totals.scenario_loss;
         let mut best: Option<Candidate> = None;
-        for (market, held) in self.markets.iter().enumerate() {
+        for market in 0..self.markets.len() {
+            let basis = (self.worst_column(market), gross_binds);
+            let (Some(held), Some(ranking)) =
+                (self.markets.get(market), self.rankings.get_mut(market))
+            else {
+                continue;
+            };
+            ranking.add_discounts(held)?;
+            ranking.add_releases(held, basis)?;
             for leg in 0..held.legs.len() {
-                let Some(candidate) = self.candidate(market, leg, gross_binds)? else {
-                    continue;
-                };
-                if candidate.release_q20 <= candidate.discount_q20 {
+                let candidate = ranking.candidate(market, leg);
+                if candidate.release_q20 <= candidate.discount_q20 || !is_held(held, leg) {
                     continue;
                 }
                 let eligible = passed_over.is_none_or(|passed| passed.precedes(&candidate));
@@ -58,99 +126,101 @@ impl Book<'_, '_> {
         Ok(best)
     }
 
-    /// A leg's release and discount, `None` where it holds nothing.
-    pub fn candidate(
-        &self,
-        market: usize,
-        leg: usize,
-        gross_binds: bool,
-    ) -> Result<Option<Candidate>, RiskError> {
-        let held = self
+    /// The first leg that can be taken at or after a market and leg, by what the ranking knows of it: its release may be that of
+    /// an earlier book.
+    pub fn candidate_from(&self, (first, leg): (usize, usize)) -> Option<Candidate> {
+        let mut from = leg;
+        for (market, (held, ranking)) in self
             .markets
-            .get(market)
-            .ok_or(RiskError::UnknownInstrument)?;
-        let Some(lots) = held.legs.get(leg).filter(|held| held.lots != 0) else {
-            return Ok(None);
-        };
-        let one = Leg {
-            instrument: match lots.instrument {
-                Instrument::Balance { .. } => Instrument::Spot,
-                contract => contract,
-            },
-            lots: lots.lots.signum(),
-        };
-        let (release_q20, discount_q20) =
-            per_lot(held, self.worst_column(market), &one, gross_binds)?;
-        Ok(Some(Candidate {
-            market,
-            leg,
-            release_q20,
-            discount_q20,
-        }))
+            .iter()
+            .zip(&self.rankings)
+            .enumerate()
+            .skip(first)
+        {
+            if let Some(leg) = (from..held.legs.len()).find(|leg| is_held(held, *leg)) {
+                return Some(ranking.candidate(market, leg));
+            }
+            from = 0;
+        }
+        None
+    }
+
+    /// Makes the discounts of all legs known.
+    pub fn add_discounts(&mut self) -> Result<(), RiskError> {
+        for (held, ranking) in self.markets.iter().zip(&mut self.rankings) {
+            ranking.add_discounts(held)?;
+        }
+        Ok(())
     }
 }
 
-/// Release and discount of one lot in 2^-20 micro-units.
-fn per_lot(
-    market: &LiquidationMarket<'_>,
-    worst_column: usize,
-    one: &Leg,
-    gross_binds: bool,
-) -> Result<(u64, u64), RiskError> {
-    let lot = market.arrays.lot_value();
-    // 2^20 lots at once keep the fraction of a micro-unit.
-    let q20 = |fraction: i64, bits: u32| {
-        let money = lot.money_up(i128::from(fraction) << 20, bits)?;
-        Ok::<u64, RiskError>(money.0.max(0).unsigned_abs())
+/// Whether a leg can be taken: it holds something, and no debt of tokens.
+fn is_held(market: &LiquidationMarket<'_>, leg: usize) -> bool {
+    let is_debt = market.token(leg).is_some_and(|token| token.amount < 0);
+    let lots = market.legs.get(leg).map_or(0, |leg| leg.lots);
+    lots != 0 && !is_debt
+}
+
+/// One lot of a leg, signed like it; a token's is one of the underlying.
+fn one_of(leg: &Leg) -> Leg {
+    Leg {
+        instrument: match leg.instrument {
+            Instrument::Balance { .. } => Instrument::Spot,
+            contract => contract,
+        },
+        lots: leg.lots.signum(),
+    }
+}
+
+/// A fraction of spot, Q30, of one lot, in 2^-20 micro-units, rounded up: 2^20 lots at once keep the fraction of one.
+fn money_q20(market: &LiquidationMarket<'_>, fraction_q30: u64) -> Result<u64, RiskError> {
+    let lots = i128::from(fraction_q30) << 20;
+    let money = market.arrays.lot_value().money_up(lots, 30)?;
+    Ok(money.0.max(0).unsigned_abs())
+}
+
+/// What one lot adds to the target where gross exposure binds: fraction of spot in Q30.
+fn gross_release_q30(one: &Leg) -> u64 {
+    let counted = match one.instrument {
+        Instrument::Option { .. } | Instrument::Spot | Instrument::Balance { .. } => one.lots < 0,
+        Instrument::Perpetual | Instrument::Future { .. } => true,
     };
-    let discount_q30 = discount_q30(market, one)?;
-    let discount_q20 = q20(i64::try_from(discount_q30).unwrap_or(i64::MAX), 30)?.max(1);
-    let release_q30 = if gross_binds {
-        let counted = match one.instrument {
-            Instrument::Option { .. } | Instrument::Spot | Instrument::Balance { .. } => {
-                one.lots < 0
-            }
-            Instrument::Perpetual | Instrument::Future { .. } => true,
-        };
-        // MM + 0.4·(IM − MM) of G/25 and G/20.
-        let share = |divisor| ONE_PPM.checked_div(divisor).unwrap_or(0);
-        let share = target_share_ppm(
-            share(GROSS_DIVISOR_INITIAL),
-            share(GROSS_DIVISOR_MAINTENANCE),
-        );
-        if counted {
-            ppm_of(ONE_Q30.unsigned_abs(), share)
-        } else {
-            0
-        }
+    // MM + 0.4·(IM − MM) of G/25 and G/20.
+    let share = |divisor| ONE_PPM.checked_div(divisor).unwrap_or(0);
+    let share = target_share_ppm(
+        share(GROSS_DIVISOR_INITIAL),
+        share(GROSS_DIVISOR_MAINTENANCE),
+    );
+    if counted {
+        ppm_of(ONE_Q30.unsigned_abs(), share)
     } else {
-        let pnl_q28 = market.arrays.leg_pnl_q28(one, worst_column)?;
-        let weight = market.arrays.grid().weight_q30(worst_column).unsigned_abs();
-        // Below 2^31 × 2^30.
-        let loss_q30 = (pnl_q28
-            .saturating_neg()
-            .max(0)
-            .unsigned_abs()
-            .saturating_mul(weight)
-            >> 30)
-            << 2;
-        ppm_of(
-            loss_q30,
-            target_share_ppm(ONE_PPM, MAINTENANCE_FRACTION_PPM),
-        )
-    };
-    Ok((
-        q20(i64::try_from(release_q30).unwrap_or(i64::MAX), 30)?,
-        discount_q20,
+        0
+    }
+}
+
+/// What one lot adds to the target in the worst column: fraction of spot in Q30.
+fn scan_release_q30(
+    market: &LiquidationMarket<'_>,
+    one: &Leg,
+    worst_column: usize,
+) -> Result<u64, RiskError> {
+    let pnl_q28 = market.arrays.leg_pnl_q28(one, worst_column)?;
+    let loss_q28 = pnl_q28.saturating_neg().max(0).unsigned_abs();
+    let weight = market.arrays.grid().weight_q30(worst_column).unsigned_abs();
+    // Below 2^31 × 2^30.
+    let loss_q30 = (loss_q28.saturating_mul(weight) >> 30) << 2;
+    Ok(ppm_of(
+        loss_q30,
+        target_share_ppm(ONE_PPM, MAINTENANCE_FRACTION_PPM),
     ))
 }
 
 /// What a liquidator earns on one lot: fraction of spot in Q30.
-fn discount_q30(market: &LiquidationMarket<'_>, one: &Leg) -> Result<u64, RiskError> {
-    let delta = market.arrays.delta_q30(one.instrument)?.unsigned_abs();
+fn discount_q30(market: &LiquidationMarket<'_>, instrument: Instrument) -> Result<u64, RiskError> {
+    let delta = market.arrays.delta_q30(instrument)?.unsigned_abs();
     let charged_delta = delta.max(LEAST_CHARGED_DELTA_Q30);
     let by_delta = ppm_of(charged_delta, market.discount.delta_ppm);
-    let Instrument::Option { strike, .. } = one.instrument else {
+    let Instrument::Option { strike, .. } = instrument else {
         return Ok(by_delta);
     };
     let column = VOL_UP

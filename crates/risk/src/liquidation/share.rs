@@ -28,6 +28,69 @@ impl Share {
     }
 }
 
+/// The whole book.
+struct Whole {
+    legs: usize,
+    /// What it counts towards the limit on size, rounded up, 0 where there is no limit.
+    notional: u128,
+    /// What one lot of every leg counts, rounded up, 0 where there is no limit.
+    lots_notional: u128,
+    /// The discount on all of it, whatever the account's equity.
+    discount: u128,
+}
+
+impl Whole {
+    fn of(book: &mut Book<'_, '_>) -> Result<Self, RiskError> {
+        let mut whole = Self {
+            legs: 0,
+            notional: 0,
+            lots_notional: 0,
+            discount: 0,
+        };
+        let pays = book.discount_left > Money(0);
+        if pays {
+            book.add_discounts()?;
+        }
+        let is_limited = book.notional_left() < u64::MAX;
+        let mut next = book.candidate_from((0, 0));
+        while let Some(candidate) = next {
+            next = book.candidate_from((candidate.market, candidate.leg.saturating_add(1)));
+            whole.legs = whole.legs.saturating_add(1);
+            if pays {
+                let discount = book.full_discount(&candidate)?;
+                whole.discount = whole.discount.saturating_add(discount);
+            }
+            if is_limited {
+                let held = book.held(&candidate)?;
+                let notional = u128::from(book.notional_up(&candidate, held)?);
+                whole.notional = whole.notional.saturating_add(notional);
+                let lot = u128::from(book.lot_notional_up(&candidate)?);
+                whole.lots_notional = whole.lots_notional.saturating_add(lot);
+            }
+        }
+        Ok(whole)
+    }
+
+    /// An upper bound on what a share rounded up counts towards the limit on size.
+    fn notional_of(&self, share: Share) -> u128 {
+        let part = self
+            .notional
+            .saturating_mul(u128::from(share.q20))
+            .div_ceil(WHOLE_Q20.into());
+        part.saturating_add(self.lots_notional).min(self.notional)
+    }
+
+    /// The largest share within a limit on size.
+    fn limit_q20(&self, limit: u64) -> u64 {
+        let limit = u128::from(limit);
+        if self.notional <= limit {
+            return WHOLE_Q20;
+        }
+        let share = (limit << 20).checked_div(self.notional);
+        share.and_then(|q20| u64::try_from(q20).ok()).unwrap_or(0)
+    }
+}
+
 /// Takes the share that the target needs, where that raises health above the line, else everything; of an account below
 /// zero everything; and never more than the limit on size. Nothing where that does not help.
 pub(super) fn take(
@@ -35,47 +98,45 @@ pub(super) fn take(
     state: &mut State,
     takes: &mut Vec<Take>,
 ) -> Result<(), RiskError> {
-    let totals = sums(book)?;
-    let needed = needed_q20(&state.report, totals.discount)?;
-    let up = |q20| Share {
-        q20,
+    let whole = Whole::of(book)?;
+    takes.reserve_exact(whole.legs);
+    let needed = Share {
+        q20: needed_q20(&state.report, whole.discount)?,
         rounds_up: true,
     };
-    // Rounded up a share may count for one lot more of every leg.
-    let limit_q20 = match u128::from(book.notional_left()).checked_shl(20) {
-        Some(left) if totals.notional > u128::from(book.notional_left()) => {
-            let share = left.checked_div(totals.notional).unwrap_or(0);
-            u64::try_from(share).unwrap_or(WHOLE_Q20)
-        }
-        _ => WHOLE_Q20,
-    };
-    let whole = Share {
-        q20: limit_q20,
-        rounds_up: false,
-    };
-    if needed < WHOLE_Q20
-        && totals.notional_of(up(needed)) <= u128::from(book.notional_left())
-        && attempt(book, state, takes, up(needed), true)?
+    if needed.q20 < WHOLE_Q20
+        && whole.notional_of(needed) <= u128::from(book.notional_left())
+        && attempt(book, state, takes, needed)?
     {
         return Ok(());
     }
-    if !attempt(book, state, takes, whole, false)? {
-        book.is_limited_by_size |= limit_q20 < WHOLE_Q20;
+    let most = Share {
+        q20: whole.limit_q20(book.notional_left()),
+        rounds_up: false,
+    };
+    if !attempt(book, state, takes, most)? {
+        book.is_limited_by_size |= most.q20 < WHOLE_Q20;
     }
     Ok(())
 }
 
-/// Takes a share and keeps it if it raises health, above the line if `clears`. Of an account below zero a share that only
-/// leaves health as it was is kept too: its last legs may need no margin.
+/// Takes a share and keeps it if it raises health, above the line where it was to be just enough. Of an account below zero a
+/// share that only leaves health as it was is kept too: its last legs may need no margin.
 fn attempt(
     book: &mut Book<'_, '_>,
     state: &mut State,
     takes: &mut Vec<Take>,
     share: Share,
-    clears: bool,
 ) -> Result<bool, RiskError> {
     let before = takes.len();
-    exchange(book, share, takes)?;
+    let mut next = book.candidate_from((0, 0));
+    while let Some(candidate) = next {
+        next = book.candidate_from((candidate.market, candidate.leg.saturating_add(1)));
+        let quantity = share.of(book.held(&candidate)?);
+        if quantity > 0 {
+            takes.push(book.exchange_quantity(&candidate, quantity)?);
+        }
+    }
     if takes.len() == before {
         return Ok(false);
     }
@@ -85,7 +146,7 @@ fn attempt(
         report.health_maintenance()?,
     );
     let helps = is > was || is == was && state.report.equity < Money(0);
-    if helps && !(clears && report.is_liquidatable()) {
+    if helps && !(share.rounds_up && report.is_liquidatable()) {
         *state = State { totals, report };
         return Ok(true);
     }
@@ -93,23 +154,6 @@ fn attempt(
         book.apply(&take, -1)?;
     }
     Ok(false)
-}
-
-/// Moves a share of every leg.
-fn exchange(book: &mut Book<'_, '_>, share: Share, takes: &mut Vec<Take>) -> Result<(), RiskError> {
-    for market in 0..book.markets.len() {
-        let count = book.markets.get(market).map_or(0, |held| held.legs.len());
-        for leg in 0..count {
-            let Some(candidate) = book.candidate(market, leg, false)? else {
-                continue;
-            };
-            let quantity = share.of(book.held(&candidate)?);
-            if quantity > 0 {
-                takes.push(book.exchange_quantity(&candidate, quantity)?);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The share that brings equity to its target: a share s costs s·D in discount and leaves (1 − s) of the target T, so
@@ -126,48 +170,4 @@ fn needed_q20(report: &MarginReport, discount: u128) -> Result<u64, RiskError> {
         .and_then(|scaled| scaled.checked_div(gain));
     let share = share.and_then(|share| u64::try_from(share).ok());
     Ok(share.map_or(WHOLE_Q20, |share| share.min(WHOLE_Q20)))
-}
-
-/// What the whole book counts for.
-struct Sums {
-    /// Towards the limit on size, rounded up.
-    notional: u128,
-    /// That of one lot of every leg, rounded up.
-    lots_notional: u128,
-    /// The discount on all of it, whatever the account's equity.
-    discount: u128,
-}
-
-impl Sums {
-    /// An upper bound on what a share rounded up counts towards the limit on size.
-    fn notional_of(&self, share: Share) -> u128 {
-        let part = self
-            .notional
-            .saturating_mul(u128::from(share.q20))
-            .div_ceil(WHOLE_Q20.into());
-        part.saturating_add(self.lots_notional).min(self.notional)
-    }
-}
-
-fn sums(book: &Book<'_, '_>) -> Result<Sums, RiskError> {
-    let mut sums = Sums {
-        notional: 0,
-        lots_notional: 0,
-        discount: 0,
-    };
-    for (market, held) in book.markets.iter().enumerate() {
-        let lot = held.arrays.lot_value().money_up(1, 0)?.0.max(0);
-        for leg in 0..held.legs.len() {
-            let Some(candidate) = book.candidate(market, leg, false)? else {
-                continue;
-            };
-            let notional = book.held_notional_up(&candidate)?;
-            let discount = book.full_discount(&candidate, book.held(&candidate)?)?;
-            sums.notional = sums.notional.saturating_add(notional.into());
-            sums.discount = sums.discount.saturating_add(discount);
-            let lot = u128::from(lot.unsigned_abs());
-            sums.lots_notional = sums.lots_notional.saturating_add(lot);
-        }
-    }
-    Ok(sums)
 }

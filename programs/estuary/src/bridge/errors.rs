@@ -86,6 +86,9 @@ pub fn liquidation_error(error: LiquidationError) -> Error {
             equity,
             maintenance_margin,
         } => error!(EstuaryError::NotLiquidatable).with_values((equity.0, maintenance_margin.0)),
+        LiquidationError::SizeTooSmall { max_notional } => {
+            error!(EstuaryError::LiquidationSizeTooSmall).with_values((max_notional, 0))
+        }
         LiquidationError::NothingToTake => error!(EstuaryError::NothingToLiquidate),
         LiquidationError::Risk(error) => risk_error(error),
     }

@@ -8,12 +8,13 @@ use super::{
 };
 use crate::{
     error::EstuaryError,
-    state::{market::listed, MarginAccount, SeriesKind},
+    event::{TakenPosition, TakenToken},
+    state::{market::listed, MarginAccount, Position, MAX_LOTS_PER_MARKET},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
     liquidation::{
-        plan, DiscountParameters, LiquidationMarket, LiquidationOutcome, Take, MAX_TAKES,
+        plan, DiscountParameters, LiquidationMarket, LiquidationOutcome, Take, Token, MAX_TAKES,
     },
     margin::MarginReport,
     market::{Leg, MarketArrays, MarketRisk},
@@ -27,6 +28,7 @@ struct Prepared {
     arrays: MarketArrays,
     legs: Vec<Leg>,
     costs: Vec<Money>,
+    tokens: Vec<Token>,
 }
 
 /// What a liquidation of one account does, and the arrays to evaluate the liquidator with.
@@ -38,36 +40,31 @@ pub struct Liquidation {
     pub outcome: LiquidationOutcome,
 }
 
-/// Lots of one position that leave the liquidated account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Place of the market in the list of markets.
-    pub place: u16,
-    /// Index of the market.
-    pub market: u16,
-    /// Slot of the series.
-    pub slot: u16,
-    /// Generation of the series.
-    pub generation: u32,
-    /// Signed lots that leave the account.
-    pub lots: i64,
-    /// Cash the account receives (pays when negative), for options.
-    pub premium: i64,
-    /// Change of the account's cost, for futures and perps.
-    pub cost: i64,
-    /// By how much the account is paid less than mark.
-    pub discount: i64,
+/// What changes hands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handover {
+    /// Positions.
+    pub positions: Vec<TakenPosition>,
+    /// Tokens.
+    pub tokens: Vec<TakenToken>,
+    /// Cash the account receives in all, or pays when negative.
+    pub cash: i64,
+    /// The insurance fund's part of the discount, rounded down.
+    pub insured: u64,
 }
 
 impl Liquidation {
-    /// Plans the liquidation of `account`, with room for the series of `liquidator` in the same arrays.
+    /// Plans the liquidation of `account`, at most `max_notional` micro-units of it, with room for the series of
+    /// `liquidator` in the same arrays.
     ///
     /// # Errors
-    /// [`crate::EstuaryError::NotLiquidatable`], [`crate::EstuaryError::NothingToLiquidate`], the engine's.
+    /// [`crate::EstuaryError::NotLiquidatable`], [`crate::EstuaryError::NothingToLiquidate`],
+    /// [`crate::EstuaryError::LiquidationSizeTooSmall`], the engine's.
     pub fn plan(
         account: &MarginAccount,
         liquidator: &MarginAccount,
         markets: &[MarketData<'_>],
+        max_notional: u64,
         now: i64,
     ) -> Result<Self> {
         let mut prepared = Vec::with_capacity(markets.len());
@@ -84,6 +81,7 @@ impl Liquidation {
                 arrays: &mut prepared.arrays,
                 legs: &mut prepared.legs,
                 costs: &mut prepared.costs,
+                tokens: &mut prepared.tokens,
                 discount: DiscountParameters {
                     delta_ppm: market.header.liquidation_delta_ppm,
                     vega_ppm: market.header.liquidation_vega_ppm,
@@ -91,8 +89,9 @@ impl Liquidation {
             })
             .collect();
         let mut takes = Vec::with_capacity(MAX_TAKES);
-        let outcome = plan(totals_outside(account, markets)?, &mut views, &mut takes)
-            .map_err(liquidation_error)?;
+        let outside = totals_outside(account, markets)?;
+        let outcome =
+            plan(outside, max_notional, &mut views, &mut takes).map_err(liquidation_error)?;
         Ok(Self {
             prepared,
             takes,
@@ -100,43 +99,47 @@ impl Liquidation {
         })
     }
 
-    /// The positions that change hands, named by `account`, which has not been changed yet.
+    /// What changes hands, named by `account`, which has not been changed yet. Premium that its cash cannot pay is owed
+    /// in the option's market.
     ///
     /// # Errors
-    /// [`crate::EstuaryError::SlotUnknown`] for a position without a series.
-    pub fn taken(&self, account: &MarginAccount, markets: &[MarketData<'_>]) -> Result<Vec<Taken>> {
-        let mut taken = Vec::with_capacity(self.takes.len());
+    /// [`crate::EstuaryError::SlotUnknown`] for a position without a series, [`crate::EstuaryError::AmountOverflow`].
+    pub fn handover(
+        &self,
+        account: &MarginAccount,
+        markets: &[MarketData<'_>],
+    ) -> Result<Handover> {
+        let overflow = || error!(EstuaryError::AmountOverflow);
+        let mut done = Handover::default();
+        done.positions.reserve_exact(self.takes.len());
+        let least = account.cash().min(0);
+        let mut short = least.saturating_sub(self.outcome.cash.0).max(0);
+        let mut insured_ppm = 0u128;
         for take in &self.takes {
-            let Some(place) = self.prepared.get(take.market).map(|one| one.place) else {
-                continue;
-            };
-            let Some(market) = markets.get(place) else {
-                continue;
-            };
+            let place = self.prepared.get(take.market).map(|one| one.place);
+            let place = place.ok_or(EstuaryError::MarketAccountMissing)?;
+            let market = markets
+                .get(place)
+                .ok_or(EstuaryError::MarketAccountMissing)?;
             let positions = positions_in(account, market.header.index);
-            let Some(position) = positions.get(take.leg) else {
-                continue;
-            };
-            let series = listed(market.header, market.table, position.slot)?;
-            let is_option = matches!(series.kind()?, SeriesKind::Call | SeriesKind::Put);
-            let payment = take.payment.0;
-            let (premium, cost) = if is_option {
-                (payment, 0)
+            if let Some(position) = positions.get(take.leg) {
+                let taken = taken(take, position, market, &mut short)?;
+                done.cash = done.cash.checked_add(taken.premium).ok_or_else(overflow)?;
+                done.positions.push(taken);
             } else {
-                (0, payment)
-            };
-            taken.push(Taken {
-                place: u16::try_from(place).map_err(|_| EstuaryError::CounterOverflow)?,
-                market: position.market,
-                slot: position.slot,
-                generation: position.generation,
-                lots: take.lots,
-                premium,
-                cost,
-                discount: take.discount.0,
-            });
+                let token = take.leg.saturating_sub(positions.len());
+                let sold = sold(take, token, account, market)?;
+                done.cash = done.cash.checked_add(sold.payment).ok_or_else(overflow)?;
+                done.tokens.push(sold);
+            }
+            let share = u128::from(market.header.liquidation_insurance_ppm);
+            let discount = u128::from(take.discount.0.max(0).unsigned_abs());
+            insured_ppm = insured_ppm.saturating_add(discount.saturating_mul(share));
         }
-        Ok(taken)
+        let insured = insured_ppm.checked_div(1_000_000).unwrap_or(0);
+        done.insured = u64::try_from(insured).map_err(|_| overflow())?;
+        require_eq!(short, 0, EstuaryError::MarginAccountInvariant);
+        Ok(done)
     }
 
     /// The margin of the liquidator after the takes, by the arrays of the plan.
@@ -165,6 +168,50 @@ impl Liquidation {
         }
         totals.report().map_err(risk_error)
     }
+}
+
+/// A take of a position. `short` is what cash does not pay of the premium, less what this take owes of it.
+fn taken(
+    take: &Take,
+    position: &Position,
+    market: &MarketData<'_>,
+    short: &mut i64,
+) -> Result<TakenPosition> {
+    let series = listed(market.header, market.table, position.slot)?;
+    let payment = take.payment.0;
+    let (premium, carry, cost) = if series.kind()?.is_option() {
+        let owed = payment.saturating_neg().clamp(0, *short);
+        *short = short.saturating_sub(owed);
+        (payment.saturating_add(owed), owed.saturating_neg(), 0)
+    } else {
+        (0, 0, payment)
+    };
+    Ok(TakenPosition {
+        market: position.market,
+        slot: position.slot,
+        generation: position.generation,
+        lots: take.quantity,
+        premium,
+        carry,
+        cost,
+        discount: take.discount.0,
+    })
+}
+
+/// A take of the token at a place among those of a market.
+fn sold(
+    take: &Take,
+    token: usize,
+    account: &MarginAccount,
+    market: &MarketData<'_>,
+) -> Result<TakenToken> {
+    let balance = tokens_in(account, market.header.index).nth(token);
+    Ok(TakenToken {
+        bank: balance.ok_or(EstuaryError::BankUnknown)?.bank,
+        amount: take.quantity.max(0).unsigned_abs(),
+        payment: take.payment.0,
+        discount: take.discount.0,
+    })
 }
 
 /// Arrays of one market with the liquidated account's book in them and room for the liquidator's.
@@ -197,10 +244,39 @@ fn prepare(
     }
     // Tokens come after the positions and have no cost.
     costs.resize(legs.len(), Money(0));
+    let tokens = tokens(account, market, &arrays, &legs)?;
     Ok(Prepared {
         place,
         arrays,
         legs,
         costs,
+        tokens,
     })
+}
+
+/// The account's tokens in a market as the plan takes them, each with the room that [`book`] gave it.
+fn tokens(
+    account: &MarginAccount,
+    market: &MarketData<'_>,
+    arrays: &MarketArrays,
+    legs: &[Leg],
+) -> Result<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let positions = positions_in(account, market.header.index).len();
+    let (contracts, balances) = legs.split_at_checked(positions).unwrap_or_default();
+    let lots = |leg: &Leg| leg.lots.unsigned_abs();
+    let held = contracts
+        .iter()
+        .fold(0u64, |sum, leg| sum.saturating_add(lots(leg)));
+    let mut room = MAX_LOTS_PER_MARKET.saturating_sub(1).saturating_sub(held);
+    for (token, leg) in tokens_in(account, market.header.index).zip(balances) {
+        tokens.push(Token {
+            amount: token.amount,
+            decimals: token.decimals,
+            room,
+        });
+        let lots = arrays.absolute_lots(leg.instrument).map_err(risk_error)?;
+        room = room.saturating_sub(lots);
+    }
+    Ok(tokens)
 }

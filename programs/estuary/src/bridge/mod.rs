@@ -8,7 +8,6 @@ pub mod matured;
 pub mod parameters;
 pub mod report;
 pub mod settlement;
-pub mod token_sale;
 pub mod trade;
 
 use crate::{

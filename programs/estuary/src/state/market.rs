@@ -126,8 +126,8 @@ pub struct Market {
     pub taker_fee_ppm: u32,
     /// Most that either pays for an option's leg: parts per million of its premium.
     pub option_fee_cap_ppm: u32,
-    /// Explicit padding, zero.
-    pub fee_padding: [u8; 4],
+    /// The share of a liquidator's discount that it pays to the insurance fund, parts per million.
+    pub liquidation_insurance_ppm: u32,
     /// Room for later versions, zero.
     pub reserved: [u8; 368],
 }

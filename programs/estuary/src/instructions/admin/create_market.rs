@@ -66,6 +66,7 @@ impl<'info> CreateMarket<'info> {
         market.band_vega_ppm = args.band_vega_ppm;
         market.liquidation_delta_ppm = args.liquidation_delta_ppm;
         market.liquidation_vega_ppm = args.liquidation_vega_ppm;
+        market.liquidation_insurance_ppm = args.liquidation_insurance_ppm;
         market.max_series_open_interest = args.max_series_open_interest;
         market.max_market_open_interest = args.max_market_open_interest;
         market.maker_fee_ppm = args.maker_fee_ppm;

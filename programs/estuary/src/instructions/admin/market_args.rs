@@ -63,6 +63,8 @@ pub struct CreateMarketArgs {
     pub liquidation_delta_ppm: u32,
     /// What a liquidator earns besides on an option: parts per million of its gain from the volatility-up shock.
     pub liquidation_vega_ppm: u32,
+    /// The share of that which goes to the insurance fund, parts per million.
+    pub liquidation_insurance_ppm: u32,
     /// Most open interest of one series, lots; 0 for no limit.
     pub max_series_open_interest: u64,
     /// Most open interest of all series together, lots; 0 for no limit.
@@ -132,6 +134,11 @@ impl CreateMarketArgs {
             ONE_PPM,
             self.liquidation_vega_ppm,
             EstuaryError::LiquidationVegaInvalid
+        );
+        require_gte!(
+            ONE_PPM,
+            self.liquidation_insurance_ppm,
+            EstuaryError::LiquidationInsuranceInvalid
         );
         require_gte!(MAX_FEE, self.maker_fee_ppm, EstuaryError::MakerFeeInvalid);
         require_gte!(MAX_FEE, self.taker_fee_ppm, EstuaryError::TakerFeeInvalid);

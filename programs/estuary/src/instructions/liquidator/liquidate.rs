@@ -1,12 +1,13 @@
-//! Takes positions of an account that is below its maintenance margin.
+//! Takes positions and tokens of an account that is below its maintenance margin.
 
+use super::{
+    handover::{hand_over, pay},
+    LiquidateArgs,
+};
 use crate::{
-    bridge::{
-        self,
-        liquidation::{Liquidation, Taken},
-    },
+    bridge::{self, liquidation::Liquidation},
     error::EstuaryError,
-    event::{self, Liquidated, MarginTotals, TakenPosition},
+    event::{self, Liquidated, MarginTotals, MarketSettlement, PriceUsed},
     instructions::{
         keeper::mark_account::{set_marks, set_unhealthy},
         settlement::{check_settlement_bank, settle_carry, settle_matured, unmark_left},
@@ -14,14 +15,14 @@ use crate::{
     market_view::{load_markets, MarketView, Needs},
     state::{
         self, Bank, Clearinghouse, MarginAccount, MarketSet, StateAccount,
-        MAX_POSITIONS_PER_TRANSACTION, SETTLEMENT_BANK,
+        MAX_POSITIONS_PER_TRANSACTION,
     },
 };
 use anchor_lang::prelude::*;
 use estuary_risk::margin::MarginReport;
 
 /// Accounts of `liquidate`. Remaining: `[market, ledger, price]` per market that either account has open positions or
-/// tokens in; the ledgers of the liquidated account's markets are writable.
+/// tokens in, or that owes it or that it owes; the ledgers of the liquidated account's markets are writable.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Liquidate<'info> {
@@ -35,36 +36,23 @@ pub struct Liquidate<'info> {
     /// The account below its maintenance margin.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub liquidated_account: AccountLoader<'info, MarginAccount>,
-    /// The settlement token's bank: its insurance fund pays what an account that is left with nothing still owes.
+    /// The settlement token's bank: its insurance fund gets its part of the discount, and pays what an account that is left
+    /// with nothing still owes.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub bank: AccountLoader<'info, Bank>,
 }
 
 impl<'info> Liquidate<'info> {
-    fn validate(&self, now: i64) -> Result<()> {
+    fn validate(&self, args: &LiquidateArgs, now: i64) -> Result<()> {
+        require_gt!(args.max_notional, 0, EstuaryError::AmountZero);
         state::read(&self.clearinghouse)?;
         check_settlement_bank(&self.bank)?;
         let (liquidator, liquidated) =
             (self.liquidator_account.key(), self.liquidated_account.key());
         require_keys_neq!(liquidator, liquidated, EstuaryError::SameMarginAccount);
-        state::read(&self.liquidator_account)?.check_trader(self.liquidator.key, now)
-    }
-
-    /// One step: takes the positions that release most margin per unit of discount, at mark less the discount, until
-    /// the account is at its target or cash or the discount's limit, its equity, is used up. Anyone may.
-    ///
-    /// # Errors
-    /// [`EstuaryError::NotTheOwner`], [`EstuaryError::DelegateExpired`], [`EstuaryError::NotLiquidatable`],
-    /// [`EstuaryError::NothingToLiquidate`],
-    /// [`EstuaryError::LiquidatorBelowInitialMargin`], [`EstuaryError::SeniorNegative`] when the liquidator would pay
-    /// premium out of unrealised gains, [`EstuaryError::BalanceNegative`] when it lacks the cash,
-    /// [`EstuaryError::TooManyPositionsForOneTransaction`], those of the market accounts and prices.
-    pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
-        let accounts = ctx.accounts;
-        let now = Clock::get()?.unix_timestamp;
-        accounts.validate(now)?;
-        let mut liquidated = state::write(&accounts.liquidated_account)?;
-        let mut liquidator = state::write(&accounts.liquidator_account)?;
+        let liquidator = state::read(&self.liquidator_account)?;
+        liquidator.check_trader(self.liquidator.key, now)?;
+        let liquidated = state::read(&self.liquidated_account)?;
         let count = usize::from(liquidated.position_count)
             .saturating_add(usize::from(liquidator.position_count));
         require_gte!(
@@ -72,60 +60,60 @@ impl<'info> Liquidate<'info> {
             count,
             EstuaryError::TooManyPositionsForOneTransaction
         );
-        let written = liquidated
-            .markets()?
-            .union(MarketSet::from_bits(liquidated.marked));
-        let needs = Needs::of(&[&*liquidated, &*liquidator])?;
-        let needs = Needs {
-            markets: needs.markets.union(written),
-            written,
-            ..needs
-        };
+        Ok(())
+    }
+
+    /// Takes what releases most margin per unit of discount, at mark less the discount, until the account is at its
+    /// target, its equity is used up as discount, or the liquidator has as much as it wants; of an account below zero
+    /// everything, at mark. Anyone may.
+    ///
+    /// # Errors
+    /// [`EstuaryError::AmountZero`] for a `max_notional` of zero, [`EstuaryError::NotTheOwner`],
+    /// [`EstuaryError::DelegateExpired`], [`EstuaryError::LiquidationPriceNotAccepted`],
+    /// [`EstuaryError::NotLiquidatable`], [`EstuaryError::NothingToLiquidate`],
+    /// [`EstuaryError::LiquidationSizeTooSmall`], [`EstuaryError::LiquidatorBelowInitialMargin`],
+    /// [`EstuaryError::SeniorNegative`] when the liquidator would pay out of unrealised gains,
+    /// [`EstuaryError::BalanceNegative`] when it lacks the cash, [`EstuaryError::TooManyPositionsForOneTransaction`],
+    /// [`EstuaryError::AccountInTooManyMarkets`], those of the market accounts and prices.
+    pub fn handle(ctx: Context<'info, Self>, args: &LiquidateArgs) -> Result<()> {
+        let accounts = ctx.accounts;
+        let now = Clock::get()?.unix_timestamp;
+        accounts.validate(args, now)?;
+        let mut liquidated = state::write(&accounts.liquidated_account)?;
+        let mut liquidator = state::write(&accounts.liquidator_account)?;
         let clearinghouse = accounts.clearinghouse.key();
+        let (needs, touched) = needs(&liquidated, &liquidator)?;
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
-        let touched = || {
-            let index = |view: &&MarketView<'_>| view.market.header.index;
-            markets
-                .iter()
-                .filter(move |view| written.contains(index(view)))
-        };
+        args.check_prices(&data)?;
+        let touched = Touched(&markets, touched);
         let mut exercised = Vec::new();
-        for view in touched() {
+        for view in touched.views() {
             let mut ledger = state::write(&view.ledger)?;
             exercised.append(&mut settle_matured(&mut liquidated, view, &mut ledger)?);
             ledger.invariant()?;
         }
-        let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, now)?;
+        let most = args.max_notional;
+        let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, most, now)?;
+        let handover = liquidation.handover(&liquidated, &data)?;
         let cash_before = liquidator.cash();
-        let taken = liquidation.taken(&liquidated, &data)?;
-        hand_over(&mut liquidated, &mut liquidator, &markets, &taken)?;
+        hand_over(&mut liquidated, &mut liquidator, &markets, &handover)?;
+        let mut bank = state::write(&accounts.bank)?;
+        let least = liquidated.cash().min(0);
+        let insured = pay(&mut liquidated, &mut liquidator, &mut bank, &handover)?;
+        let planned = liquidation.outcome.cash.0.max(least);
         require_eq!(
             liquidated.cash(),
-            liquidation.outcome.cash.0,
+            planned,
             EstuaryError::MarginAccountInvariant
         );
-        for view in touched() {
+        let mut prices = Vec::new();
+        for view in touched.views() {
             view.record_price()?;
+            prices.extend(price_used(view));
         }
-        let mut bank = state::write(&accounts.bank)?;
-        let marks = if liquidation.outcome.after.equity.0 < 0 {
-            liquidated.liable_markets()?
-        } else {
-            MarketSet::default()
-        };
-        set_marks(&mut liquidated, &markets, marks)?;
-        let mut settlements = Vec::new();
-        if liquidated.position_count == 0 {
-            for view in touched() {
-                let mut ledger = state::write(&view.ledger)?;
-                let bank = Some(&mut *bank);
-                settlements.push(settle_carry(&mut liquidated, &mut ledger, bank, now)?);
-                unmark_left(&mut liquidated, &mut ledger)?;
-                ledger.invariant()?;
-            }
-        }
-        set_unhealthy(&mut liquidated, &liquidation.outcome.after, now);
+        let after = &liquidation.outcome.after;
+        let settlements = resolve(&mut liquidated, &touched, &mut bank, after, now)?;
         bank.invariant()?;
         liquidated.invariant()?;
         liquidator.invariant()?;
@@ -141,65 +129,87 @@ impl<'info> Liquidate<'info> {
             liquidated_cash: liquidated.cash(),
             marked: liquidated.marked,
             exercised,
-            positions: taken.iter().map(taken_position).collect(),
+            prices,
+            positions: handover.positions,
+            tokens: handover.tokens,
+            insured,
             settlements,
         };
         event::emit(&accounts.event_authority, &accounts.program, &event)
     }
 }
 
+/// The markets of a liquidation, and which of them the liquidated account has to do with.
+struct Touched<'m, 'info>(&'m [MarketView<'info>], MarketSet);
+
+impl<'m, 'info> Touched<'m, 'info> {
+    fn views(&self) -> impl Iterator<Item = &'m MarketView<'info>> + '_ {
+        let index = |view: &&MarketView<'_>| view.market.header.index;
+        self.0
+            .iter()
+            .filter(move |view| self.1.contains(index(view)))
+    }
+}
+
+/// Marks the account by its margin after the takes, and settles it where no position is left.
+fn resolve(
+    liquidated: &mut MarginAccount,
+    touched: &Touched<'_, '_>,
+    bank: &mut Bank,
+    after: &MarginReport,
+    now: i64,
+) -> Result<Vec<MarketSettlement>> {
+    let marks = if after.equity.0 < 0 {
+        liquidated.liable_markets()?
+    } else {
+        MarketSet::default()
+    };
+    set_marks(liquidated, touched.0, marks)?;
+    let mut settlements = Vec::new();
+    if liquidated.position_count == 0 {
+        for view in touched.views() {
+            let mut ledger = state::write(&view.ledger)?;
+            let bank = Some(&mut *bank);
+            settlements.push(settle_carry(liquidated, &mut ledger, bank, now)?);
+            unmark_left(liquidated, &mut ledger)?;
+            ledger.invariant()?;
+        }
+    }
+    if liquidated.owes_nothing() {
+        liquidated.unhealthy_since = 0;
+    } else {
+        set_unhealthy(liquidated, after, now);
+    }
+    Ok(settlements)
+}
+
+/// The markets that a liquidation needs, and those of them that the liquidated account has to do with.
+fn needs(liquidated: &MarginAccount, liquidator: &MarginAccount) -> Result<(Needs, MarketSet)> {
+    let marked = MarketSet::from_bits(liquidated.marked);
+    let written = liquidated.markets()?.union(marked);
+    let needs = Needs::of(&[liquidated, liquidator])?;
+    let needs = Needs {
+        markets: needs.markets.union(written),
+        written,
+        ..needs
+    };
+    Ok((needs, written))
+}
+
+/// A market's price as the event tells it.
+fn price_used(view: &MarketView<'_>) -> Option<PriceUsed> {
+    view.price.as_ref().map(|price| PriceUsed {
+        market: view.market.header.index,
+        price: price.price,
+        publish_time: price.publish_time,
+    })
+}
+
 /// A report as the event tells it.
-pub(super) fn totals(report: &MarginReport) -> MarginTotals {
+fn totals(report: &MarginReport) -> MarginTotals {
     MarginTotals {
         equity: report.equity.0,
         initial_margin: report.initial_margin.0,
         maintenance_margin: report.maintenance_margin.0,
     }
-}
-
-/// A position taken as the event tells it.
-fn taken_position(taken: &Taken) -> TakenPosition {
-    TakenPosition {
-        market: taken.market,
-        slot: taken.slot,
-        generation: taken.generation,
-        lots: taken.lots,
-        premium: taken.premium,
-        cost: taken.cost,
-        discount: taken.discount,
-    }
-}
-
-/// Moves taken lots, premium and cost from the liquidated account to the liquidator and writes the ledgers.
-fn hand_over(
-    liquidated: &mut MarginAccount,
-    liquidator: &mut MarginAccount,
-    markets: &[MarketView<'_>],
-    taken: &[Taken],
-) -> Result<()> {
-    let overflow = || error!(EstuaryError::AmountOverflow);
-    let opposite = |amount: i64| amount.checked_neg().ok_or_else(overflow);
-    let mut premium = 0i64;
-    for (place, view) in markets.iter().enumerate() {
-        let here = || taken.iter().filter(|one| usize::from(one.place) == place);
-        if here().next().is_none() {
-            continue;
-        }
-        let mut ledger = state::write(&view.ledger)?;
-        for one in here() {
-            let gives = (&mut *liquidated, opposite(one.lots)?, one.cost);
-            let takes = (&mut *liquidator, one.lots, opposite(one.cost)?);
-            for (account, lots, cost) in [gives, takes] {
-                let (slot, generation) = (one.slot, one.generation);
-                let moved = account.apply_trade(one.market, slot, generation, lots, cost)?;
-                ledger.move_lots(slot, moved.before, moved.after)?;
-                ledger.add_cost(cost)?;
-            }
-            premium = premium.checked_add(one.premium).ok_or_else(overflow)?;
-        }
-        ledger.invariant()?;
-    }
-    // In one sum: on the way the account may pay for a short before it is paid for a long.
-    liquidated.change_balance(SETTLEMENT_BANK, premium)?;
-    liquidator.change_balance(SETTLEMENT_BANK, opposite(premium)?)
 }

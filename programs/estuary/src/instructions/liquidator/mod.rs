@@ -1,7 +1,8 @@
 //! What liquidators do: anyone with an account healthy enough.
 
+mod handover;
+pub mod limits;
 pub mod liquidate;
-pub mod liquidate_token;
 
+pub use limits::*;
 pub use liquidate::*;
-pub use liquidate_token::*;
