@@ -144,7 +144,7 @@ impl Bot {
             }
             let (view, account) = (world.view()?, world.account(place)?);
             let book = world.positions(place)?;
-            let done = match world.liquidate(place, self.liquidator)? {
+            let done = match world.liquidate(place, self.liquidator, &step.prices)? {
                 Ok(done) => done,
                 Err(refused) => {
                     let nothing = u32::from(EstuaryError::NothingToLiquidate);

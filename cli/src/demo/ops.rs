@@ -2,7 +2,7 @@
 
 use anchor_lang::solana_program::instruction::Instruction;
 use anyhow::{Context, Result};
-use estuary::instructions::{LiquidateArgs, TradeLeg};
+use estuary::instructions::{AcceptedPrice, LiquidateArgs, TradeLeg};
 use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView, POSITIONS_PER_PAGE};
 use estuary::state::MarketSet;
 use estuary_client::view::padded;
@@ -84,7 +84,8 @@ impl World {
             .margin_report(&self.traders[trader].party(), page, &markets))
     }
 
-    /// One step of a liquidation.
+    /// One call of a liquidation, at index prices within half a percent of `prices`, those it was decided on, market by
+    /// market.
     ///
     /// # Errors
     /// [`Refused`] by the program, the outer error when an account cannot be read.
@@ -92,15 +93,28 @@ impl World {
         &mut self,
         trader: usize,
         liquidator: usize,
+        prices: &[u64],
     ) -> Result<Result<Executed, Refused>> {
-        let held = |place: usize| -> Result<MarketSet> { Ok(self.account(place)?.markets()?) };
-        let markets = held(trader)?.union(held(liquidator)?);
-        let liquidated = self.account(trader)?.markets()?;
+        let accounts = [self.account(trader)?, self.account(liquidator)?];
+        let markets = accounts[0].markets()?.union(accounts[1].markets()?);
+        let accepted = |market: u16| {
+            let price = prices[usize::from(market)];
+            AcceptedPrice {
+                market,
+                lowest: price - price / 200,
+                highest: price + price / 200,
+            }
+        };
+        let args = LiquidateArgs {
+            max_notional: u64::MAX,
+            accepted: accounts[0].priced_markets()?.iter().map(accepted).collect(),
+        };
+        let liquidated = accounts[0].markets()?;
         let by = &self.traders[liquidator];
         let step = self.house.liquidate(
             &by.party(),
             &self.traders[trader].party(),
-            LiquidateArgs::anything(),
+            args,
             &self.priced(markets),
             &self.addresses(liquidated),
         );

@@ -9,7 +9,7 @@ use estuary::state::{MarginAccount, Unsettled};
 use estuary_tests::{ix, setup::USD};
 
 /// Calls after which an account below zero owes nothing any more, if prices are fresh and a liquidator has the cash.
-const CALLS_TO_RESOLVE: usize = 40;
+const CALLS_TO_RESOLVE: usize = 60;
 
 /// Whether an account without positions and tokens has cash, gains and claims, at their face, for all it owes to markets.
 /// What a shared loss takes from claims elsewhere is recognised once they are complete.
@@ -150,6 +150,14 @@ impl Run {
         }
     }
 
+    /// Liquidates as large a part as the liquidator's own margin and cash allow.
+    fn take_what_is_possible(&mut self, user: usize, by: usize) -> bool {
+        let sizes = [u64::MAX, 1_000_000 * USD, 100_000 * USD, 10_000 * USD];
+        sizes
+            .iter()
+            .any(|size| self.liquidate(user, by, *size).is_ok())
+    }
+
     /// Takes positions and tokens of an account below zero and settles what is left: a bounded number of calls, and its
     /// markets pay again.
     pub fn resolve(&mut self, user: usize) {
@@ -164,7 +172,7 @@ impl Run {
             }
             let backstop = self.backstop();
             let is_flat = account.position_count == 0 && account.tokens().next().is_none();
-            if !is_flat && self.liquidate(user, backstop, u64::MAX).is_ok() {
+            if !is_flat && self.take_what_is_possible(user, backstop) {
                 continue;
             }
             if self.is_below_zero(user) != (account.marked != 0) {
