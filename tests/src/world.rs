@@ -34,6 +34,8 @@ pub struct World {
     publish_times: HashMap<Pubkey, i64>,
     settlement_prices: HashMap<(Pubkey, i64), u64>,
     generations: HashMap<(Pubkey, usize), u32>,
+    instructions: u64,
+    audits: u64,
 }
 
 impl World {
@@ -58,6 +60,8 @@ impl World {
             publish_times: HashMap::new(),
             settlement_prices: HashMap::new(),
             generations: HashMap::new(),
+            instructions: 0,
+            audits: 0,
         };
         world.fund(&world.payer.pubkey());
         // Addresses of a lookup table are found from the slot after the one that wrote them.
@@ -78,6 +82,8 @@ impl World {
             publish_times: self.publish_times.clone(),
             settlement_prices: self.settlement_prices.clone(),
             generations: self.generations.clone(),
+            instructions: self.instructions,
+            audits: self.audits,
         }
     }
 
@@ -110,6 +116,7 @@ impl World {
             }
             Err(_) => self.assert_unchanged(&before),
         }
+        self.instructions += instructions.len() as u64;
         self.audit();
         Outcome(result)
     }
@@ -190,6 +197,7 @@ impl World {
     /// Checks the identities, that no ledger went back in time, no final settlement price changed and no slot went back to
     /// an earlier generation.
     fn audit(&mut self) {
+        self.audits += 1;
         let books = Books::read(self.accounts(), &self.forged);
         books.check(&self.gifts);
         for (market, time) in books.publish_times() {
@@ -318,6 +326,11 @@ impl World {
     }
 
     // Reading
+
+    /// Instructions sent so far, and audits of all accounts made.
+    pub fn sent(&self) -> (u64, u64) {
+        (self.instructions, self.audits)
+    }
 
     fn accounts(&self) -> &HashMap<Pubkey, AccountSharedData> {
         &self.svm.accounts_db().inner

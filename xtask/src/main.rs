@@ -75,6 +75,8 @@ enum RunName {
     Kernel,
     /// One-day losses of standard books against their margin, to docs/runs/backtest.json and docs/backtest.md
     Backtest,
+    /// The crash of October 2025 with 200 accounts, to docs/runs/crash.json
+    Crash,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -128,6 +130,7 @@ fn perform(task: Task) -> Result<()> {
             RunName::Stateful => record::stateful(&root),
             RunName::Kernel => record::kernel(&root),
             RunName::Backtest => backtest::backtest(&root),
+            RunName::Crash => record::crash(&root),
         },
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }

@@ -16,6 +16,11 @@ pub use kernel::kernel;
 const SEEDS: &str = "1,2,3,4,5,6,7,8,9,10";
 /// Instructions per seed, before the end in which everybody leaves.
 const STEPS: &str = "6000";
+/// Seeds of the replayed crash, each with books of its own, and accounts of each.
+const CRASH_SEEDS: &str = "1,2,3";
+const CRASH_ACCOUNTS: &str = "200";
+/// What it replays, from the folder of the checkout.
+const CRASH_PRICES: &str = "../shared/data/prices/crash-2025-10-30m.csv";
 
 /// A run whose figures belong to a commit.
 pub struct Recording<'a> {
@@ -99,5 +104,26 @@ pub fn stateful(root: &Path) -> Result<()> {
     let mut figures = recording.measured_by(cargo, "ESTUARY_FUZZ_RECORD")?;
     let per_seed: u64 = STEPS.parse().context("a number of instructions")?;
     figures.insert("instructions_per_seed".to_owned(), per_seed.into());
+    recording.write(figures)
+}
+
+/// Builds the program, replays all bars of the crash of October 2025 through it, and writes what that did to the accounts.
+///
+/// # Errors
+/// Those of [`Recording::begin`], the prices are not beside the checkout, or the test fails.
+pub fn crash(root: &Path) -> Result<()> {
+    let recording = Recording::begin(root, "crash", &[])?;
+    // Without it the test would be skipped, and an old record pass for a new one.
+    if !root.join(CRASH_PRICES).is_file() {
+        bail!("{CRASH_PRICES} is missing");
+    }
+    sbf::build(root, &[sbf::ESTUARY])?;
+    let mut cargo = host_cargo(root);
+    cargo.args(["test", "--locked", "--package", "estuary-tests"]);
+    cargo.args(["--test", "crash"]);
+    cargo.env("ESTUARY_CRASH_SEED", CRASH_SEEDS);
+    cargo.env("ESTUARY_CRASH_ACCOUNTS", CRASH_ACCOUNTS);
+    cargo.env("ESTUARY_CRASH_WHOLE", "1");
+    let figures = recording.measured_by(cargo, "ESTUARY_CRASH_RECORD")?;
     recording.write(figures)
 }
