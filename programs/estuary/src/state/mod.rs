@@ -51,7 +51,8 @@ pub const MAX_SERIES: usize = 1024;
 pub const MAX_EXPIRIES: usize = 16;
 /// Most balances of a margin account.
 pub const MAX_BALANCES: usize = MAX_BANKS;
-/// Most positions of a margin account.
+/// Most positions of a margin account: so many, with a balance of every token, are liquidated in one transaction of at most
+/// 1,250,000 compute units (`liquidate_full_account` in docs/compute_units.json), and twice as many are not.
 #[cfg(not(feature = "bench-wide-accounts"))]
 pub const MAX_POSITIONS: usize = 64;
 /// Most positions of a margin account, raised for measurements.
