@@ -51,7 +51,7 @@ fn table(figures: &Map<String, Value>, section: &str) -> Result<String> {
             "| {} | {} | {} | {} | {} | {} |\n",
             escaped(name),
             short(number("worst")?),
-            short(number("bound")?),
+            row["bound"].as_f64().map_or("–".to_owned(), short),
             escaped(words("unit")?),
             if points < 1e6 {
                 format!("{points}")
