@@ -49,6 +49,8 @@ pub struct Liquidation {
     pub worst: Vec<String>,
     /// Its positions before, and what was taken of each.
     pub taken: Vec<Taken>,
+    /// The insurance fund's part of the discount, micro-units.
+    pub insured: i64,
     /// Compute units.
     pub units: u64,
 }
@@ -144,6 +146,7 @@ impl Bot {
             }
             let (view, account) = (world.view()?, world.account(place)?);
             let book = world.positions(place)?;
+            let insurance = world.bank()?.insurance;
             let done = match world.liquidate(place, self.liquidator, &step.prices)? {
                 Ok(done) => done,
                 Err(refused) => {
@@ -163,6 +166,7 @@ impl Bot {
                 after: view.report(&after_account)?,
                 worst: view.worst_scenarios(&account, &world.underlyings)?,
                 taken: taken(world, &book, &after_account),
+                insured: world.bank()?.insurance as i64 - insurance as i64,
                 units: done.units,
             });
         }

@@ -139,10 +139,11 @@ fn print_liquidation(world: &World, liquidation: &Liquidation) {
     }
     println!("    taken first: what releases most margin per unit of discount, until equity is safely above maintenance");
     println!(
-        "    after      equity {}, maintenance margin {}; the discount, {}, went to the liquidator; {} CU",
+        "    after      equity {}, maintenance margin {}; of the discount, {}, {} went to the insurance fund and the rest to the liquidator; {} CU",
         format::money(after.equity.0),
         format::money(after.maintenance_margin.0),
         format::money(liquidation.discount()),
+        format::money(liquidation.insured),
         format::count(liquidation.units)
     );
 }

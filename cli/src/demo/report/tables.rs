@@ -73,7 +73,7 @@ fn one(liquidation: &Liquidation) -> Markup {
             "Equity " (format::money(before.equity.0)) " was below maintenance margin "
             (format::money(before.maintenance_margin.0)) ". After it: equity " (format::money(after.equity.0))
             ", maintenance margin " (format::money(after.maintenance_margin.0)) ". The difference in equity, "
-            (format::money(liquidation.discount())) ", is what the liquidator earned; one transaction, "
+            (format::money(liquidation.discount())) ", is the discount: " (format::money(liquidation.insured)) " of it went to the insurance fund and the rest to the liquidator. One transaction, "
             (format::count(liquidation.units)) " compute units of the 1,400,000 that a Solana transaction may use."
         }
         ul class="small" { @for worst in &liquidation.worst { li { "Worst case " (worst) } } }
