@@ -171,7 +171,7 @@ pub fn fullest((markets, with_tokens): (u8, bool)) -> Stage {
     }
 }
 
-/// Of the first 480 accounts of `tests/fullest_accounts.rs` the one whose liquidation takes most compute units: the book of the
+/// Of all accounts of `cargo xtask run liquidation` the one whose liquidation takes most compute units: the book of the
 /// figure `liquidate_full_account`.
 pub fn largest() -> Stage {
     const SEED: u64 = 135;

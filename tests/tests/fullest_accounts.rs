@@ -1,8 +1,8 @@
 //! The compute invariant: the largest account that can exist, 64 positions and a balance of every token, is liquidated by a
 //! flat one in one transaction, whatever it holds and whatever it lacks; random ones of every shape.
 //!
-//! The long run takes ESTUARY_FULLEST rounds from ESTUARY_FULLEST_SEED on: what it finds is the book of the figure
-//! `liquidate_full_account`.
+//! The long run, `cargo xtask run liquidation`, takes ESTUARY_FULLEST accounts from ESTUARY_FULLEST_SEED on: what it finds is
+//! the book of the figure `liquidate_full_account`.
 
 use estuary_tests::full_books::{fullest, Stage, SHAPES};
 use estuary_tests::{ix, Event, Random};
@@ -39,6 +39,13 @@ fn the_fullest_accounts_are_liquidated_by_a_flat_one_one_transaction_a_call() {
     }
     let (used, seed, call) = most;
     println!("at most {used} compute units, seed {seed} call {call}; at most {most_calls} calls");
+    if let Some(path) = std::env::var_os("ESTUARY_FULLEST_RECORD") {
+        let accounts = setting("ESTUARY_FULLEST", 24);
+        let figures = format!(
+            r#"{{"fullest_accounts": {accounts}, "fullest_most_compute_units": {used}, "fullest_seed_of_most": {seed}, "fullest_most_calls": {most_calls}}}"#
+        );
+        std::fs::write(path, figures).expect("a record");
+    }
 }
 
 fn liquidate(stage: &mut Stage) -> u64 {

@@ -77,6 +77,8 @@ enum RunName {
     Backtest,
     /// The crash of October 2025 with 200 accounts, to docs/runs/crash.json
     Crash,
+    /// Random accounts below their margin, by the engine and on the ELF, to docs/runs/liquidation.json
+    Liquidation,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -131,6 +133,7 @@ fn perform(task: Task) -> Result<()> {
             RunName::Kernel => record::kernel(&root),
             RunName::Backtest => backtest::backtest(&root),
             RunName::Crash => record::crash(&root),
+            RunName::Liquidation => record::liquidation(&root),
         },
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }

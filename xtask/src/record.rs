@@ -19,6 +19,8 @@ const STEPS: &str = "6000";
 /// Seeds of the replayed crash, each with books of its own, and accounts of each.
 const CRASH_SEEDS: &str = "1,2,3";
 const CRASH_ACCOUNTS: &str = "200";
+/// Fullest accounts that are liquidated on the ELF.
+const FULLEST: &str = "480";
 /// What it replays, from the folder of the checkout.
 const CRASH_PRICES: &str = "../shared/data/prices/crash-2025-10-30m.csv";
 
@@ -104,6 +106,26 @@ pub fn stateful(root: &Path) -> Result<()> {
     let mut figures = recording.measured_by(cargo, "ESTUARY_FUZZ_RECORD")?;
     let per_seed: u64 = STEPS.parse().context("a number of instructions")?;
     figures.insert("instructions_per_seed".to_owned(), per_seed.into());
+    recording.write(figures)
+}
+
+/// Liquidates random accounts, thousands by the engine and the fullest ones there can be by the program.
+///
+/// # Errors
+/// Those of [`Recording::begin`], or a test fails.
+pub fn liquidation(root: &Path) -> Result<()> {
+    let recording = Recording::begin(root, "liquidation", &[])?;
+    let mut engine = host_cargo(root);
+    engine.args(["test", "--locked", "--package", "estuary-risk"]);
+    engine.args(["--test", "liquidation"]);
+    engine.env("ESTUARY_EXHAUSTIVE", "1");
+    let mut figures = recording.measured_by(engine, "ESTUARY_LIQUIDATION_RECORD")?;
+    sbf::build(root, &[sbf::ESTUARY])?;
+    let mut program = host_cargo(root);
+    program.args(["test", "--locked", "--package", "estuary-tests"]);
+    program.args(["--test", "fullest_accounts"]);
+    program.env("ESTUARY_FULLEST", FULLEST);
+    figures.extend(recording.measured_by(program, "ESTUARY_FULLEST_RECORD")?);
     recording.write(figures)
 }
 
