@@ -1,8 +1,8 @@
 //! What a liquidator takes: the positions and tokens that release most margin per unit of discount in the active worst
 //! scenario, until the account is back at its target (section 8 of `margin-model.md`).
 //!
-//! Nothing is priced here: every step reuses the arrays of the instruction. [`rank`] says what is worth taking, [`book`]
-//! keeps what the account holds while it is taken, [`share`] takes a part of everything where no single leg helps.
+//! Nothing is priced here: every step reuses the arrays of the instruction. `rank` says what is worth taking, `book`
+//! keeps what the account holds while it is taken, `share` takes a part of everything where no single leg helps.
 
 mod book;
 mod rank;
