@@ -41,6 +41,8 @@ pub struct Figures {
     pub marks: u64,
     /// Times that a liquidator's account was emptied.
     pub unwound: u64,
+    /// Unhealthy accounts that were left after a step; the test fails at the first.
+    pub left_behind: u64,
     /// Accounts that have nothing left but claims, at the last step: below zero until what a shared loss took from those is
     /// recognised.
     pub waiting: u64,
@@ -57,7 +59,7 @@ impl Figures {
             "evaluations": self.evaluations,
             "surfaces_posted": self.surfaces,
             "most_positions_of_an_account": self.most_positions,
-            "accounts_liquidated": self.liquidated,
+            "liquidated_accounts_per_step_summed": self.liquidated,
             "liquidate_calls": self.calls,
             "most_calls_per_account_and_step": self.most_calls,
             "positions_taken": self.taken,
@@ -74,7 +76,7 @@ impl Figures {
             "settlements": self.settlements,
             "marks": self.marks,
             "liquidator_accounts_emptied": self.unwound,
-            "unhealthy_left_behind": 0,
+            "unhealthy_left_behind": self.left_behind,
             "flat_with_lowered_claims_at_the_end": self.waiting,
             "most_rounding_micro_usd": self.most_rounding as i64,
         })
