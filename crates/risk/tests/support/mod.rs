@@ -38,13 +38,15 @@ pub fn call(forward: f64, strike: f64, s: f64) -> f64 {
     forward * normal_cdf(d1) - strike * normal_cdf(d1 - s)
 }
 
-/// The smaller of call and put, which keeps its digits; the other side is linear.
+/// The smaller of call and put, which keeps its digits; the other side is linear. Brute force spends its time here:
+/// the normal distribution is that of `libm`, and `certified.rs` checks it against [`call`].
 pub fn out_of_the_money(forward: f64, strike: f64, s: f64) -> f64 {
+    let below = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
     let d1 = (forward / strike).ln() / s + s / 2.0;
     if strike >= forward {
-        forward * normal_cdf(d1) - strike * normal_cdf(d1 - s)
+        forward * below(d1) - strike * below(d1 - s)
     } else {
-        strike * normal_cdf(s - d1) - forward * normal_cdf(-d1)
+        strike * below(s - d1) - forward * below(-d1)
     }
 }
 
