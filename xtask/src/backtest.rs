@@ -1,20 +1,20 @@
 //! `cargo xtask run backtest`: one-day losses of standard books against their margin, over daily prices.
 //!
 //! prices ([`prices`]) → implied volatility by rule ([`vol`]) → books ([`books`]) → the engine's margin and the next
-//! day's loss ([`engine`]) → exceptions and their tests ([`coverage`]) → `docs/runs/backtest.json` and
+//! day's loss ([`crate::engine`]) → exceptions and their tests ([`coverage`]) → `docs/runs/backtest.json` and
 //! `docs/backtest.md` ([`page`]).
 
 mod books;
 mod coverage;
-mod engine;
 mod page;
 mod prices;
 mod vol;
 
+use crate::engine::{self, Book};
 use crate::process::step;
 use crate::record::Recording;
 use anyhow::{Context, Result};
-use books::{Book, BOOKS};
+use books::BOOKS;
 use coverage::Tests;
 use prices::{Day, History};
 use serde_json::{json, Map, Value};
@@ -146,17 +146,19 @@ fn run(history: &History) -> Result<Underlying> {
 fn one_day(history: &History, today: usize, next: &Day, book: &Book) -> Result<Outturn> {
     let known = &history.days[..=today];
     let spot = known[today].close;
-    let position = engine::open(&history.symbol, spot, &vol::State::of(known), book)?;
+    let vol = vol::State::of(known);
+    let position = engine::open(&history.symbol, spot, &|days| vol.implied(days), book)?;
     let loss_at = |price: f64| {
-        let after = vol::State::of(known).after((price / spot).ln());
-        position.loss(price, &after).map(|loss| loss / spot)
+        let after = vol.after((price / spot).ln());
+        let loss = position.loss(price, &|days| after.implied(days))?;
+        anyhow::Ok(loss / spot)
     };
     let loss = loss_at(next.close)?;
     let worst = loss.max(loss_at(next.low)?).max(loss_at(next.high)?);
     Ok(Outturn {
         date: next.date.clone(),
-        initial: position.initial / spot,
-        maintenance: position.maintenance / spot,
+        initial: position.margin.initial / spot,
+        maintenance: position.margin.maintenance / spot,
         loss,
         worst,
     })

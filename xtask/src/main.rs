@@ -3,8 +3,10 @@
 mod backtest;
 mod bench;
 mod binaries;
+mod capital;
 mod check;
 mod demo;
+mod engine;
 mod idl;
 mod process;
 mod readme;
@@ -75,6 +77,11 @@ enum RunName {
     Kernel,
     /// One-day losses of standard books against their margin, to docs/runs/backtest.json and docs/backtest.md
     Backtest,
+    /// Random books against brute force, to docs/runs/certified.json and docs/margin-model.md
+    Certified,
+    /// What standard books need against their legs apart, to docs/runs/capital_efficiency.json and docs/capital-efficiency.md
+    #[value(name = "capital_efficiency")]
+    CapitalEfficiency,
     /// The crash of October 2025 with 200 accounts, to docs/runs/crash.json
     Crash,
     /// Random accounts below their margin, by the engine and on the ELF, to docs/runs/liquidation.json
@@ -132,6 +139,8 @@ fn perform(task: Task) -> Result<()> {
             RunName::Stateful => record::stateful(&root),
             RunName::Kernel => record::kernel(&root),
             RunName::Backtest => backtest::backtest(&root),
+            RunName::Certified => record::certified(&root),
+            RunName::CapitalEfficiency => capital::capital_efficiency(&root),
             RunName::Crash => record::crash(&root),
             RunName::Liquidation => record::liquidation(&root),
         },

@@ -1,5 +1,6 @@
 //! `cargo xtask run`: long runs, recorded so that anyone can repeat them.
 
+mod certified;
 mod kernel;
 
 use crate::process::{command, host_cargo, output, run, step};
@@ -10,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use certified::certified;
 pub use kernel::kernel;
 
 /// Seeds of the stateful run, each a history of its own.
@@ -74,6 +76,18 @@ impl<'a> Recording<'a> {
         let text = fs::read_to_string(&path)
             .with_context(|| format!("{} was not written", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is malformed", path.display()))
+    }
+
+    /// Fills the generated sections of a page.
+    ///
+    /// # Errors
+    /// When the page cannot be read or written, and those of `filled`.
+    pub fn fill(&self, page: &str, filled: impl Fn(&str) -> Result<String>) -> Result<()> {
+        let path = self.root.join(page);
+        let text = fs::read_to_string(&path).with_context(|| format!("could not read {page}"))?;
+        fs::write(&path, filled(&text)?).with_context(|| format!("could not write {page}"))?;
+        step(format!("wrote {page}"));
+        Ok(())
     }
 
     /// Writes the figures under the command and the commit that make them.

@@ -1,34 +1,7 @@
 //! The books, each of one unit of underlying.
 
-/// What a leg is; strikes are multiples of spot at the time of opening.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    /// The underlying, owned.
-    Spot,
-    /// A perpetual.
-    Perpetual,
-    /// A call: strike, days to expiry.
-    Call(f64, i64),
-    /// A put: strike, days to expiry.
-    Put(f64, i64),
-}
-
-/// A leg and its units, shorts negative.
-#[derive(Clone, Copy, Debug)]
-pub struct Leg(pub Kind, pub i64);
-
-/// A book.
-#[derive(Debug)]
-pub struct Book {
-    /// What it is called.
-    pub name: &'static str,
-    /// Its legs.
-    pub legs: &'static [Leg],
-    /// Whether perpetuals are added until its delta is zero.
-    pub hedged: bool,
-}
-
-use Kind::{Call, Perpetual, Put, Spot};
+use crate::engine::Kind::{Call, Perpetual, Put, Spot};
+use crate::engine::{Book, Leg};
 
 const SHORT_STRANGLE: &[Leg] = &[Leg(Call(1.1, 30), -1), Leg(Put(0.9, 30), -1)];
 

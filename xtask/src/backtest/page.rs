@@ -1,8 +1,8 @@
 //! `docs/backtest.md`.
 
 use super::coverage::{Test, Tests};
-use super::engine::parameters_of;
 use super::{Outcome, Outturn, Underlying, EXPECTED};
+use crate::engine::parameters_of;
 use std::fmt::Write;
 
 const METHOD: &str = "\

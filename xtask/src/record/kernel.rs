@@ -2,10 +2,9 @@
 
 use super::Recording;
 use crate::idl::page;
-use crate::process::{host_cargo, step};
+use crate::process::host_cargo;
 use anyhow::{bail, Context, Result};
 use serde_json::{Map, Value};
-use std::fs;
 use std::path::Path;
 
 /// The page with the derivation.
@@ -22,11 +21,7 @@ pub fn kernel(root: &Path) -> Result<()> {
     cargo.args(["estuary-risk", "--test", "kernel", "--"]);
     cargo.args(["--exact", "the_full_run_is_recorded", "--nocapture"]);
     let figures = recording.measured_by(cargo, "ESTUARY_KERNEL_RECORD")?;
-    let path = root.join(PAGE);
-    let text = fs::read_to_string(&path).with_context(|| format!("could not read {PAGE}"))?;
-    fs::write(&path, filled(&text, &figures)?)
-        .with_context(|| format!("could not write {PAGE}"))?;
-    step(format!("wrote {PAGE}"));
+    recording.fill(PAGE, |text| filled(text, &figures))?;
     recording.write(figures)
 }
 
@@ -83,6 +78,7 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_page_shows_the_committed_record() {
