@@ -3,7 +3,7 @@
 
 use anyhow::{anyhow, Context, Result};
 use estuary_risk::fixed::ln_q40;
-use estuary_risk::margin::{AccountTotals, MarginReport};
+use estuary_risk::margin::{AccountTotals, MarginReport, GROSS_DIVISOR_INITIAL};
 use estuary_risk::market::{self, Instrument, MarketArrays, MarketInputs, MarketRisk, OptionKind};
 use estuary_risk::scenario::{ScenarioGrid, ScenarioParameters, SPOT_NODES};
 use estuary_risk::smile::Smile;
@@ -219,13 +219,19 @@ impl Moment<'_> {
 
     /// What the initial margin is decided by.
     fn binds(&self, risk: &MarketRisk, report: &MarginReport) -> Result<String> {
+        let floor = risk.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL);
+        if Ok(report.initial_margin) == floor {
+            return Ok("G/20".to_owned());
+        }
         if report.initial_margin < risk.certified_loss {
             return Ok("all it is worth".to_owned());
         }
-        if report.initial_margin > risk.certified_loss {
-            return Ok("G/20".to_owned());
-        }
-        Ok(format!("A: {}", self.worst_scenario(risk)?))
+        let more = if report.initial_margin > risk.certified_loss {
+            ", and charges"
+        } else {
+            ""
+        };
+        Ok(format!("A {}{more}", self.worst_scenario(risk)?))
     }
 
     /// The scenario of the largest loss.
@@ -240,14 +246,14 @@ impl Moment<'_> {
         let weight = weight.map_or(String::new(), |ppm| {
             format!(", {:.0}% of the loss", f64::from(*ppm) / 1e4)
         });
-        // Where the bound is what counts, the nodes are named beside it.
-        let between = if risk.scan_loss.0 as f64 > 0.99 * risk.certified_loss.0 as f64 {
-            ""
+        // Where the bound is what counts, the worst of the nodes is named beside it.
+        let place = if risk.scan_loss.0 as f64 > 0.99 * risk.certified_loss.0 as f64 {
+            "at"
         } else {
-            "between the nodes; of them "
+            "between the nodes, of them most at"
         };
         Ok(format!(
-            "{between}spot {:+.0}%{weight}, volatility {level}",
+            "{place} spot {:+.0}%{weight}, volatility {level}",
             100.0 * shock
         ))
     }

@@ -12,7 +12,7 @@ Written by `cargo xtask run capital_efficiency`; the same figures, with every le
 
 Each book is of one unit of underlying, opened at mark in an account that holds nothing else, and its initial and maintenance
 margin (IM, MM) are those of the engine, as `estuary risk margin` computes them. *Apart* is the sum over its legs, each opened in
-an account of its own. The ratio is IM together over IM apart: what netting within a market saves. All are shares of spot.
+an account of its own; the ratio is what netting within a market leaves of it. All are shares of spot.
 
 What is assumed:
 
@@ -25,8 +25,9 @@ What is assumed:
   covered call is worth more than it needs, and a premium received is there to meet the requirement. *Value* is what the book is
   worth at mark, perpetuals and futures at what they were opened at: 0.
 
-What *binds* is what the initial margin comes from, by the names of [the margin model](margin-model.md): the scenario of the certified
-loss A, the floor of gross exposure G/20, or all it is worth, which is the most an account that owes nothing needs.
+What *binds* is what the initial margin comes from, by the names of [the margin model](margin-model.md): the certified loss A with its
+worst scenario, of a tail the share of the loss that counts; the floor of gross exposure G/20; or all it is worth, which is the most that
+an account needs which owes nothing. A linear book loses the same at every tail's weight: the first of the largest is named.
 ";
 
 const LIMITS: &str = "\
