@@ -23,7 +23,8 @@ What is assumed:
   one strike; a *basis trade* is long the underlying (or a perpetual) and short a future.
 - **Requirement, not cash.** A requirement is held against equity, and equity counts what is owned at mark: the underlying of a
   covered call is worth more than it needs, and a premium received is there to meet the requirement. *Value* is what the book is
-  worth at mark, perpetuals and futures at what they were opened at: 0.
+  worth at mark: perpetuals and futures nothing, since they were opened there, a short option less than nothing, which is the premium
+  that was received and is not counted here.
 
 What *binds* is what the initial margin comes from, by the names of [the margin model](margin-model.md): the certified loss A with its
 worst scenario, of a tail the share of the loss that counts; the floor of gross exposure G/20; or all it is worth, which is the most that
