@@ -114,7 +114,9 @@ impl Run {
                 if turn > 2 && can_wait && missing > 0 {
                     self.deposit_cash(user, missing.unsigned_abs());
                 }
-                if self.account(user).marked != 0 {
+                // Also who is below zero since a shared loss lowered claims that covered what it owes.
+                let marked = self.account(user).marked != 0;
+                if marked != self.is_below_zero(user) {
                     let _ = self.mark(user);
                 }
             }

@@ -103,6 +103,11 @@ impl Snapshot {
         self.exercised() - before.exercised()
     }
 
+    /// Whether a loss has lowered claims since `before`.
+    pub fn has_shared_since(&self, before: &Self) -> bool {
+        self.socialised() > before.socialised()
+    }
+
     /// By how much the claims of an account may have been lowered since `before`: least and most.
     pub fn lowered_since(&self, before: &Self) -> [i128; 2] {
         let shared = self.socialised() - before.socialised();
