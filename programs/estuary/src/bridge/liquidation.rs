@@ -18,7 +18,7 @@ use estuary_risk::{
     },
     margin::MarginReport,
     market::{Leg, MarketArrays, MarketRisk},
-    units::Money,
+    units::{Money, ONE_PPM},
 };
 
 /// One market of a liquidation: arrays that serve both accounts, and the liquidated account's book.
@@ -136,7 +136,7 @@ impl Liquidation {
             let discount = u128::from(take.discount.0.max(0).unsigned_abs());
             insured_ppm = insured_ppm.saturating_add(discount.saturating_mul(share));
         }
-        let insured = insured_ppm.checked_div(1_000_000).unwrap_or(0);
+        let insured = insured_ppm.checked_div(ONE_PPM.into()).unwrap_or(0);
         done.insured = u64::try_from(insured).map_err(|_| overflow())?;
         require_eq!(short, 0, EstuaryError::MarginAccountInvariant);
         Ok(done)

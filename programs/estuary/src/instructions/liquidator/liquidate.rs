@@ -175,11 +175,7 @@ fn resolve(
             ledger.invariant()?;
         }
     }
-    if liquidated.owes_nothing() {
-        liquidated.unhealthy_since = 0;
-    } else {
-        set_unhealthy(liquidated, after, now);
-    }
+    set_unhealthy(liquidated, after, now);
     Ok(settlements)
 }
 
