@@ -201,17 +201,22 @@ pub fn flat_slice(time: i64, atm_vol_ppb: u64) -> SurfaceSlice {
     }
 }
 
-/// The perp, a future per expiry, and calls and puts at every strike of every expiry.
+/// The series of a usual market.
 pub fn usual_series(price: f64) -> Vec<SeriesArgs> {
+    series(price, EXPIRY_DAYS.len(), &STRIKE_PERCENT)
+}
+
+/// The perp, a future per expiry, and calls and puts at every strike, in percent of a price, of every expiry.
+pub fn series(price: f64, expiries: usize, strike_percent: &[u64]) -> Vec<SeriesArgs> {
     let args = |kind, expiry, strike| SeriesArgs {
         kind,
         expiry,
         strike,
     };
     let mut series = vec![args(SeriesKind::Perp, NO_EXPIRY, 0)];
-    for expiry in 0..EXPIRY_DAYS.len() as u8 {
+    for expiry in 0..expiries as u8 {
         series.push(args(SeriesKind::Future, expiry, 0));
-        for percent in STRIKE_PERCENT {
+        for percent in strike_percent {
             let strike = mantissa(price) / 100 * percent;
             series.push(args(SeriesKind::Call, expiry, strike));
             series.push(args(SeriesKind::Put, expiry, strike));

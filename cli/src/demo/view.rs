@@ -6,7 +6,7 @@ use bytemuck::Zeroable;
 use estuary::bridge::{self, Engine, MarketData};
 use estuary::report::SummaryView;
 use estuary::state::{MarginAccount, Position};
-use estuary_client::risk::LoadedMarket;
+use estuary_client::risk::{markets_of, LoadedMarket};
 use estuary_risk::margin::MarginReport;
 use estuary_risk::scenario::{Scenario, SPOT_NODES};
 use estuary_risk::units::ONE_Q30;
@@ -40,16 +40,8 @@ impl View {
         Self { markets, now }
     }
 
-    /// The markets an account has something in, with a price where it has positions, as the program loads them.
     fn held(&self, account: &MarginAccount) -> Result<Vec<MarketData<'_>>> {
-        let (indices, priced) = (account.markets()?, account.priced_markets()?);
-        let market = |index: u16| {
-            let copy = self.markets.get(usize::from(index));
-            let data = copy.context("a position in an unknown market")?.data();
-            let price = data.price.filter(|_| priced.contains(index));
-            Ok(MarketData { price, ..data })
-        };
-        indices.iter().map(market).collect()
+        Ok(markets_of(account, &self.markets)?)
     }
 
     /// The account's margin.

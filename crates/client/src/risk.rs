@@ -7,6 +7,7 @@ use estuary::{
     oracle::{self, CheckedPrice, PriceLimits},
     report::{MarketReportView, PositionsView, SummaryView},
     state::{MarginAccount, MarketLedger, Round},
+    EstuaryError,
 };
 use estuary_risk::margin::MarginReport;
 
@@ -87,6 +88,26 @@ impl LoadedMarket {
             price: self.price,
         }
     }
+}
+
+/// The markets an account has something in, each with a price where its margin depends on it, as the program loads them;
+/// `markets` are all there are, in the order of their indices.
+///
+/// # Errors
+/// [`EstuaryError::MarketAccountMissing`] for a market that is not among them, [`EstuaryError::MarketUnknown`] for an index
+/// no market can have.
+pub fn markets_of<'a>(
+    account: &MarginAccount,
+    markets: &'a [LoadedMarket],
+) -> Result<Vec<MarketData<'a>>, Error> {
+    let priced = account.priced_markets()?;
+    let market = |index: u16| {
+        let market = markets.get(usize::from(index));
+        let data = market.ok_or(EstuaryError::MarketAccountMissing)?.data();
+        let price = data.price.filter(|_| priced.contains(index));
+        Ok(MarketData { price, ..data })
+    };
+    account.markets()?.iter().map(market).collect()
 }
 
 impl Snapshot {

@@ -4,11 +4,10 @@ use crate::figures::Figures;
 use crate::prices::{Step, SYMBOLS};
 use crate::surface::Rule;
 use crate::view::View;
-use estuary::instructions::{CreateMarketArgs, SeriesArgs};
-use estuary::state::series::NO_EXPIRY;
-use estuary::state::{MarginAccount, SeriesKind};
+use estuary::instructions::CreateMarketArgs;
+use estuary::state::MarginAccount;
 use estuary_risk::scenario::ScenarioParameters;
-use estuary_tests::setup::{btc_args, mantissa, scenario_args, sol_args, DAY, USD, USUAL_FEES};
+use estuary_tests::setup::{btc_args, scenario_args, series, sol_args, DAY, USD, USUAL_FEES};
 use estuary_tests::token::mint;
 use estuary_tests::{ix, House, Pubkey, Random, Signer, Token, Trader, Underlying, World};
 
@@ -75,25 +74,6 @@ fn eth_args() -> CreateMarketArgs {
     }
 }
 
-/// The perp, and per expiry a future and calls and puts at every strike.
-fn series(price: f64) -> Vec<SeriesArgs> {
-    let args = |kind, expiry, strike| SeriesArgs {
-        kind,
-        expiry,
-        strike,
-    };
-    let mut series = vec![args(SeriesKind::Perp, NO_EXPIRY, 0)];
-    for expiry in 0..EXPIRY_DAYS.len() as u8 {
-        series.push(args(SeriesKind::Future, expiry, 0));
-        for percent in STRIKES {
-            let strike = mantissa(price) / 100 * percent;
-            series.push(args(SeriesKind::Call, expiry, strike));
-            series.push(args(SeriesKind::Put, expiry, strike));
-        }
-    }
-    series
-}
-
 impl Run {
     /// Markets at the first step's prices, their makers and the liquidator; no customers yet.
     pub fn new(seed: u64, first: &Step) -> Self {
@@ -134,7 +114,7 @@ impl Run {
     fn add_market(&mut self, market: usize, args: &CreateMarketArgs) {
         let price = self.prices[market];
         let underlying = self.house.create_market(&mut self.world, args, price);
-        let series = series(price);
+        let series = series(price, EXPIRY_DAYS.len(), &STRIKES);
         let capacity = u16::try_from(series.len()).expect("a capacity");
         let extend = ix::extend_market(&self.house, &underlying.market, capacity);
         let authority = self.house.authority.insecure_clone();

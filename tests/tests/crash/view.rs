@@ -4,7 +4,7 @@
 use estuary::bridge::{self, MarketData};
 use estuary::report::SummaryView;
 use estuary::state::MarginAccount;
-use estuary_client::risk::LoadedMarket;
+use estuary_client::risk::{markets_of, LoadedMarket};
 use estuary_risk::margin::MarginReport;
 
 /// All markets at one moment.
@@ -19,16 +19,8 @@ impl View {
         Self { markets, now }
     }
 
-    /// The markets an account has something in, with a price where it has positions or tokens, as the program loads them.
     fn held(&self, account: &MarginAccount) -> Vec<MarketData<'_>> {
-        let indices = account.markets().expect("markets");
-        let priced = account.priced_markets().expect("markets");
-        let market = |index: u16| {
-            let data = self.markets[usize::from(index)].data();
-            let price = data.price.filter(|_| priced.contains(index));
-            MarketData { price, ..data }
-        };
-        indices.iter().map(market).collect()
+        markets_of(account, &self.markets).expect("markets")
     }
 
     /// The account's margin.
