@@ -5,10 +5,10 @@
     reason = "a test may add two numbers"
 )]
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+#[path = "common/portfolio.rs"]
+mod portfolio;
 
+use portfolio::{repository_file, run, with_block};
 use serde_json::{json, Value};
 
 const PAGE: &str = "docs/liquidation-cli.md";
@@ -16,31 +16,8 @@ const EXAMPLE: &str = "cli/examples/liquidation.json";
 const NOW: i64 = 1_760_054_400;
 const DAY: i64 = 86_400;
 
-fn repository_file(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(path)
-}
-
 fn text_of(path: &str) -> String {
     std::fs::read_to_string(repository_file(path)).expect(path)
-}
-
-fn run(command: [&str; 2], format: &str, input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_estuary"))
-        .args(command)
-        .args(["--input", "-", "--output", format])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin
-        .write_all(input.as_bytes())
-        .expect("it reads its input");
-    drop(stdin);
-    child.wait_with_output().expect("the binary ends")
 }
 
 /// What a command prints for a portfolio that must be accepted.
@@ -442,18 +419,6 @@ fn quantities_that_the_lot_cannot_count_are_refused() {
     );
     input["markets"][0]["lot"] = json!(1_000);
     plan(&input);
-}
-
-/// The page with the code block after `<!-- name -->` replaced.
-fn with_block(page: &str, name: &str, content: &str) -> String {
-    let marker = format!("<!-- {name} -->\n");
-    let (before, rest) = page.split_once(&marker).expect(name);
-    let (fence, rest) = rest.split_once('\n').expect("an opening fence");
-    let (_, after) = rest.split_once("\n```\n").expect("a closing fence");
-    format!(
-        "{before}{marker}{fence}\n{}\n```\n{after}",
-        content.trim_end()
-    )
 }
 
 /// `ESTUARY_BLESS=1` writes the page's blocks anew.

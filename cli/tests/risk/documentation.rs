@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use super::repository_file;
+use super::portfolio::{repository_file, with_block};
 
 const PAGE: &str = "docs/risk-cli.md";
 const EXAMPLE: &str = "cli/examples/portfolio.json";
@@ -17,18 +17,6 @@ fn example_output(action: &str, format: &str) -> String {
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{message}");
     String::from_utf8(output.stdout).expect("text")
-}
-
-/// The page with the code block after `<!-- name -->` replaced.
-fn with_block(page: &str, name: &str, content: &str) -> String {
-    let marker = format!("<!-- {name} -->\n");
-    let (before, rest) = page.split_once(&marker).expect(name);
-    let (fence, rest) = rest.split_once('\n').expect("an opening fence");
-    let (_, after) = rest.split_once("\n```\n").expect("a closing fence");
-    format!(
-        "{before}{marker}{fence}\n{}\n```\n{after}",
-        content.trim_end()
-    )
 }
 
 #[test]

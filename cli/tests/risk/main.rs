@@ -8,29 +8,18 @@
 mod documentation;
 mod errors;
 mod margin;
+#[path = "../common/portfolio.rs"]
+mod portfolio;
 mod price;
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use portfolio::repository_file;
+use std::process::Output;
 
 use serde_json::{json, Value};
 
-/// Runs the binary with a portfolio on standard input.
+/// Runs `estuary risk` with a portfolio on standard input.
 fn run(action: &str, format: &str, input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_estuary"))
-        .args(["risk", action, "--input", "-", "--output", format])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin
-        .write_all(input.as_bytes())
-        .expect("it reads its input");
-    drop(stdin);
-    child.wait_with_output().expect("the binary ends")
+    portfolio::run(["risk", action], format, input)
 }
 
 /// The JSON answer to a portfolio that must be accepted.
@@ -44,13 +33,6 @@ fn answer(action: &str, input: &Value) -> Value {
 /// A number of an answer.
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value}"))
-}
-
-/// A file of this package or of the repository.
-fn repository_file(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(path)
 }
 
 const NOW: i64 = 1_760_054_400;
