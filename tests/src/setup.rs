@@ -150,6 +150,10 @@ pub fn scenario_args(parameters: &ScenarioParameters) -> ScenarioArgs {
         vol_down_ppm: parameters.vol_down_ppm,
         vol_power_short_ppm: parameters.vol_power_short_ppm,
         vol_power_long_ppm: parameters.vol_power_long_ppm,
+        twist_ppm: parameters.blocks.twist_ppm,
+        skew_ppm: parameters.blocks.skew_ppm,
+        basis_ppm: parameters.blocks.basis_ppm,
+        basis_annual_ppm: parameters.blocks.basis_annual_ppm,
     }
 }
 

@@ -144,6 +144,10 @@ fn every_wrong_scenario_parameter_is_named() {
         (|p| p.vol_power_short_ppm = 1_000_001, E::VolPowerInvalid),
         (|p| p.vol_power_long_ppm = 1_000_001, E::VolPowerInvalid),
         (|p| p.vol_power_short_ppm = 400_000, E::VolDownInvalid),
+        (|p| p.twist_ppm = 500_001, E::TwistInvalid),
+        (|p| p.skew_ppm = 500_001, E::SkewInvalid),
+        (|p| p.basis_ppm = 100_001, E::BasisShockInvalid),
+        (|p| p.basis_annual_ppm = 500_001, E::BasisAnnualInvalid),
     ];
     let (mut world, house) = World::with_house();
     for (number, (change, error)) in cases.iter().enumerate() {

@@ -88,18 +88,19 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
     for (key, chain, file) in numbers {
         plan.compare(&name(key), chain, file);
     }
-    let (wanted, _) = store_parameters(&args.parameters)?;
-    let stored = &found.parameters;
+    let (wanted, _, wanted_blocks) = store_parameters(&args.parameters)?;
     macro_rules! parameters {
-        ($($key:ident),*) => {
+        ($stored:expr, $wanted:expr, $($key:ident),*) => {
             $(plan.compare(
                 &name(concat!("parameters.", stringify!($key))),
-                stored.$key,
-                wanted.$key,
+                $stored.$key,
+                $wanted.$key,
             );)*
         };
     }
     parameters!(
+        found.parameters,
+        wanted,
         spot_range_ppm,
         node_ppm,
         tail_multiple_ppm,
@@ -109,6 +110,14 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
         vol_down_ppm,
         vol_power_short_ppm,
         vol_power_long_ppm
+    );
+    parameters!(
+        found.blocks,
+        wanted_blocks,
+        twist_ppm,
+        skew_ppm,
+        basis_ppm,
+        basis_annual_ppm
     );
     Ok(())
 }

@@ -62,6 +62,9 @@ fn margin_market(market: &MarketMargin) -> Node {
         ("symbol", market.symbol.as_str().into()),
         ("scan_loss", money(market.risk.scan_loss).into()),
         ("certified_loss", money(market.risk.certified_loss).into()),
+        ("twist", money(market.risk.twist).into()),
+        ("skew", money(market.risk.skew).into()),
+        ("basis", money(market.risk.basis).into()),
         (
             "worst_scenario",
             scenarios.get(market.worst).cloned().unwrap_or(Node::Null),

@@ -7,7 +7,7 @@ use estuary_risk::scenario::{
 use super::json::{At, Fields, InputError};
 use super::notes::Notes;
 
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 12] = [
     "spot_range",
     "nodes",
     "tails",
@@ -16,6 +16,10 @@ const FIELDS: [&str; 8] = [
     "vol_down",
     "vol_power_short",
     "vol_power_long",
+    "twist",
+    "skew",
+    "basis",
+    "basis_annual",
 ];
 
 /// The defaults of a market: those of BTC, ETH and SOL, and SOL's, the widest, for any other symbol.
@@ -55,6 +59,10 @@ fn read_fields(
         ("vol_down", &mut parameters.vol_down_ppm),
         ("vol_power_short", &mut parameters.vol_power_short_ppm),
         ("vol_power_long", &mut parameters.vol_power_long_ppm),
+        ("twist", &mut parameters.blocks.twist_ppm),
+        ("skew", &mut parameters.blocks.skew_ppm),
+        ("basis", &mut parameters.blocks.basis_ppm),
+        ("basis_annual", &mut parameters.blocks.basis_annual_ppm),
     ];
     for (name, target) in plain {
         if let Some(at) = fields.optional(name) {
@@ -168,6 +176,10 @@ fn explain(path: &str, error: ParameterError, parameters: &ScenarioParameters) -
             },
             "must be at most 1".to_owned(),
         ),
+        ParameterError::Twist => ("twist", "must be at most 0.5".to_owned()),
+        ParameterError::Skew => ("skew", "must be at most 0.5".to_owned()),
+        ParameterError::Basis => ("basis", "must be at most 0.1".to_owned()),
+        ParameterError::BasisAnnual => ("basis_annual", "must be at most 0.5".to_owned()),
     };
     InputError::new(format!("{path}.{field}"), message)
 }

@@ -99,11 +99,15 @@ pub fn margin(margin: &Margin, notes: &Notes) -> String {
 fn margin_market(market: &MarketMargin, out: &mut String) {
     out.push_str(&format!("\n{}\n", market.symbol));
     let mut table = Table::default();
-    table.row(vec!["scan loss".to_owned(), cents(market.risk.scan_loss)]);
-    table.row(vec![
-        "certified loss".to_owned(),
-        cents(market.risk.certified_loss),
-    ]);
+    for (name, loss) in [
+        ("scan loss", market.risk.scan_loss),
+        ("certified loss", market.risk.certified_loss),
+        ("twist", market.risk.twist),
+        ("skew", market.risk.skew),
+        ("basis", market.risk.basis),
+    ] {
+        table.row(vec![name.to_owned(), cents(loss)]);
+    }
     for (name, value) in [
         ("delta", market.greeks.delta),
         ("gamma", market.greeks.gamma),

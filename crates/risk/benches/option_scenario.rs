@@ -14,6 +14,7 @@
 use divan::counter::ItemsCount;
 use divan::{black_box, Bencher};
 use estuary_risk::array::{ExpiryContext, Moneyness, StrikeArray};
+use estuary_risk::blocks::BLOCK_COLUMNS;
 use estuary_risk::fixed::ln_q40;
 use estuary_risk::market::{Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind};
 use estuary_risk::normal::cdf_q30;
@@ -61,15 +62,20 @@ fn strike_arrays(bencher: Bencher, options: usize) {
             let ratio_q30 = (mantissa as f64 / SPOT as f64 * ONE_Q30 as f64) as i64;
             let log_q28 = (ln_q40(SPOT) - ln_q40(mantissa)) >> 12;
             let moneyness = Moneyness::new(log_q28, ratio_q30, context);
-            (context, moneyness, context.slice.total_vol_q32(log_q28))
+            let shift_q32 = grid.blocks.skew_q32();
+            (
+                context,
+                moneyness,
+                context.slice.skewed_vols_q32(log_q28, shift_q32),
+            )
         })
         .collect();
     let mut array = StrikeArray::ZERO;
     bencher
-        .counter(ItemsCount::new(options * COLUMNS))
+        .counter(ItemsCount::new(options * (COLUMNS + BLOCK_COLUMNS)))
         .bench_local(|| {
-            for (context, moneyness, vol) in &strikes {
-                array.price(&grid, context, black_box(moneyness), *vol);
+            for (context, moneyness, (vol, skewed)) in &strikes {
+                array.price(&grid, context, black_box(moneyness), *vol, *skewed);
                 black_box(&array);
             }
         });
@@ -93,7 +99,7 @@ fn market_report(bencher: Bencher, options: usize) {
     let mut legs = Vec::with_capacity(options);
     let mut risk = MarketRisk::EMPTY;
     bencher
-        .counter(ItemsCount::new(options * COLUMNS))
+        .counter(ItemsCount::new(options * (COLUMNS + BLOCK_COLUMNS)))
         .bench_local(|| {
             arrays.restart(black_box(&inputs)).expect("a market");
             legs.clear();

@@ -4,6 +4,7 @@
 //! A call and a put of one expiry and strike differ by a forward, so one array serves both: a put is
 //! a call less the linear leg (`margin-model.md`, section 4, netting by parity).
 
+use crate::blocks::{BlockShocks, BLOCK_COLUMNS};
 use crate::fixed::sqrt_tau_q32;
 use crate::normal::{cdf_shifted_q30, CDF_CLAMP_Q32};
 use crate::scenario::{
@@ -30,12 +31,16 @@ pub struct ExpiryContext {
     pub log_forward_ratio_q40: i64,
     /// F/S in Q30 after each spot move.
     pub moved_forward_q30: [i64; SPOT_MOVES],
+    /// The largest of them, those of the basis included.
+    pub largest_forward_q30: i64,
     /// Volatility multipliers down, base, up in Q30.
     pub vol_multiplier_q30: [u64; VOL_LEVELS],
     /// √τ in Q32, years of 365 days.
     pub sqrt_tau_q32: u64,
     /// The smile at this maturity.
     pub slice: SmileSlice,
+    /// Shocks of the blocks.
+    pub blocks: BlockShocks,
 }
 
 impl ExpiryContext {
@@ -56,14 +61,19 @@ impl ExpiryContext {
             // The ratio is below 2^31 and the multiple at most 2^32.
             *moved = forward_ratio_q30.wrapping_mul(*multiple) >> 30;
         }
+        let blocks = BlockShocks::new(&grid.blocks, seconds_left, forward_ratio_q30);
+        let forwards = moved_forward_q30.iter().chain(&blocks.basis_forward_q30);
+        let largest_forward_q30 = forwards.fold(forward_ratio_q30, |largest, f| largest.max(*f));
         let log = |value: i64| crate::fixed::ln_q40(value.unsigned_abs());
         Ok(Self {
             forward_ratio_q30,
             log_forward_ratio_q40: log(forward_ratio_q30).saturating_sub(log(ONE_Q30)),
             moved_forward_q30,
+            largest_forward_q30,
             vol_multiplier_q30: grid.vol_multipliers_q30(seconds_left),
             sqrt_tau_q32,
             slice: SmileSlice::new(smile, sqrt_tau_q32).map_err(|_| RiskError::VolOutOfRange)?,
+            blocks,
         })
     }
 }
@@ -113,9 +123,11 @@ pub struct StrikeArray {
     pub value_q28: [u32; COLUMNS],
     /// Slope of the value against spot (`∂V/∂S`, `F/S × N(d1)`) in each scenario, Q28; below 2.
     pub slope_q28: [u32; COLUMNS],
+    /// Value in each column of the blocks, like `value_q28`.
+    pub block_q28: [u32; BLOCK_COLUMNS],
     /// Value of the call now, fraction of spot in Q30, rounded down.
     pub call_mark_q30: i64,
-    /// Bound on the error of any profit and loss taken from `value_q28`, in its units.
+    /// Bound on the error of any profit and loss taken from `value_q28` and `block_q28`, in their units.
     pub error_q28: i64,
 }
 
@@ -180,23 +192,65 @@ fn level_vol(total_vol_q32: u64, multiplier_q30: u64) -> InverseVol {
     InverseVol::new(scaled.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32))
 }
 
+/// Values of a call in the columns of the blocks, Q28.
+#[inline(always)]
+fn block_values_q28(
+    expiry: &ExpiryContext,
+    moneyness: &Moneyness,
+    base: &InverseVol,
+    total_vol_q32: u64,
+    skewed_q32: [u64; 2],
+) -> [u32; BLOCK_COLUMNS] {
+    let (strike, forward) = (moneyness.clamped_ratio_q30, expiry.forward_ratio_q30);
+    let here = |vol: InverseVol| value_q28(vol.call(moneyness.log_q28, forward, strike).0);
+    let [steeper, flatter] = expiry
+        .blocks
+        .twist_q30
+        .map(|multiplier| here(level_vol(total_vol_q32, multiplier)));
+    let [skew_up, skew_down] = skewed_q32.map(|vol| {
+        // As in `level_vol`, whose multiplier is one here.
+        here(InverseVol::new(
+            vol.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32),
+        ))
+    });
+    let logs = expiry.blocks.basis_log_q28.iter();
+    let mut basis = logs
+        .zip(&expiry.blocks.basis_forward_q30)
+        .map(|(log, forward)| {
+            // Half a forward up at most: less than the tails may move.
+            let log_q28 = moneyness.log_q28.wrapping_add(*log);
+            value_q28(base.call(log_q28, *forward, strike).0)
+        });
+    let (up, down) = (basis.next(), basis.next());
+    [
+        steeper,
+        flatter,
+        skew_up,
+        skew_down,
+        up.unwrap_or(0),
+        down.unwrap_or(0),
+    ]
+}
+
 impl StrikeArray {
     /// An array of zeros, to be filled by [`StrikeArray::price`].
     pub const ZERO: Self = Self {
         value_q28: [0; COLUMNS],
         slope_q28: [0; COLUMNS],
+        block_q28: [0; BLOCK_COLUMNS],
         call_mark_q30: 0,
         error_q28: 0,
     };
 
-    /// Prices the strike in every scenario. `total_vol_q32` is σ√τ unmoved; volatility is
-    /// sticky-strike, so spot moves leave it as it is.
+    /// Prices the strike in every scenario. `total_vol_q32` is σ√τ unmoved, `skewed_q32` with ρ up and down;
+    /// volatility is sticky-strike, so spot moves leave it as it is.
     pub fn price(
         &mut self,
         grid: &ScenarioGrid,
         expiry: &ExpiryContext,
         moneyness: &Moneyness,
         total_vol_q32: u64,
+        skewed_q32: [u64; 2],
     ) {
         let vols = expiry
             .vol_multiplier_q30
@@ -225,6 +279,13 @@ impl StrikeArray {
         // Below the clamp a call is the forward less the strike: the part the clamp took off comes back.
         let below_clamp = strike.wrapping_sub(moneyness.strike_ratio_q30).max(0);
         self.call_mark_q30 = (now_q60.max(0) >> 30).wrapping_add(below_clamp);
+        self.block_q28 = block_values_q28(
+            expiry,
+            moneyness,
+            &vols[VOL_BASE],
+            total_vol_q32,
+            skewed_q32,
+        );
         self.error_q28 = self.declared_error_q28(expiry, moneyness);
     }
 
@@ -245,10 +306,7 @@ impl StrikeArray {
     /// The kernel's error: twice the price error of 5e-9·max(F, K) (the node's and the mark's), the
     /// rounding of the entries, and beyond the clamp all that the out-of-the-money side can be worth.
     fn declared_error_q28(&self, expiry: &ExpiryContext, moneyness: &Moneyness) -> i64 {
-        let forwards = &expiry.moved_forward_q30;
-        let scale = forwards
-            .iter()
-            .fold(moneyness.clamped_ratio_q30, |scale, f| scale.max(*f));
+        let scale = moneyness.clamped_ratio_q30.max(expiry.largest_forward_q30);
         // 2 × 5e-9 is below 3 units of 2^-28; the scale is below 2^38.
         let error = (scale >> 30)
             .saturating_add(1)
@@ -258,7 +316,8 @@ impl StrikeArray {
             return error;
         }
         let highest = if moneyness.log_q28 < 0 {
-            self.value_q28.iter().max().map(|value| i64::from(*value))
+            let values = self.value_q28.iter().chain(&self.block_q28);
+            values.max().map(|value| i64::from(*value))
         } else {
             Some(moneyness.clamped_ratio_q30 >> 2)
         };

@@ -4,7 +4,7 @@
 //! below, read in this order, are the calculation:
 //!
 //! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
-//! scenarios ([`scenario`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
+//! scenarios ([`scenario`], [`blocks`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
 //! ([`bound`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
 //! ([`liquidation`]) and what a trade costs ([`fees`]).
 #![no_std]
@@ -24,6 +24,7 @@ extern crate std;
 
 pub mod array;
 pub mod black76;
+pub mod blocks;
 pub mod bound;
 pub mod fees;
 pub mod fixed;

@@ -25,7 +25,7 @@ pub struct AccountTotals {
     pub option_value: Money,
     /// Profit and loss of perpetuals and futures not yet settled: value at mark plus cost.
     pub unsettled: Money,
-    /// P: the markets' certified losses, added.
+    /// P: the markets' certified losses with twist, skew and basis, added.
     pub scenario_loss: Money,
     /// G: gross exposure.
     pub gross: Money,
@@ -59,7 +59,7 @@ impl AccountTotals {
         self.spot_value = self.spot_value.plus(risk.spot_value)?;
         self.option_value = self.option_value.plus(risk.option_value)?;
         self.unsettled = self.unsettled.plus(risk.linear_value)?.plus(cost)?;
-        self.scenario_loss = self.scenario_loss.plus(risk.certified_loss)?;
+        self.scenario_loss = self.scenario_loss.plus(risk.scenario_loss()?)?;
         self.gross = self.gross.plus(risk.gross)?;
         Ok(())
     }

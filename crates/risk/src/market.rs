@@ -199,7 +199,7 @@ impl MarketArrays {
     /// An option of a prepared expiry, priced in every scenario the first time its strike is met.
     ///
     /// `log_strike_q40` is ln of the strike's mantissa, stored at listing. `vol_override_q32` is a
-    /// volatility (per √year, Q32) that replaces the smile's, 0 for none.
+    /// volatility (per √year, Q32) that replaces the smile's, 0 for none; it has no skew.
     pub fn option(
         &mut self,
         kind: OptionKind,
@@ -246,12 +246,14 @@ impl MarketArrays {
             strike_ratio_q30,
             context,
         );
-        let total_vol_q32 = if vol_override_q32 == 0 {
-            context.slice.total_vol_q32(moneyness.log_q28)
+        let (total_vol_q32, skewed_q32) = if vol_override_q32 == 0 {
+            let shift_q32 = self.inputs.grid.blocks.skew_q32();
+            context.slice.skewed_vols_q32(moneyness.log_q28, shift_q32)
         } else {
             let product =
                 u128::from(vol_override_q32).saturating_mul(u128::from(context.sqrt_tau_q32));
-            u64::try_from(product >> 32).unwrap_or(u64::MAX)
+            let total = u64::try_from(product >> 32).unwrap_or(u64::MAX);
+            (total, [total; 2])
         };
         self.strikes.push(StrikeEntry {
             expiry,
@@ -264,8 +266,9 @@ impl MarketArrays {
         entry.newest_strike = position.saturating_add(1);
         self.net_lots.push(0);
         if let Some(new) = self.strikes.last_mut() {
+            let grid = &self.inputs.grid;
             new.array
-                .price(&self.inputs.grid, context, &moneyness, total_vol_q32);
+                .price(grid, context, &moneyness, total_vol_q32, skewed_q32);
         }
         Ok(Instrument::Option {
             kind,

@@ -3,6 +3,7 @@
 //! Parameters are what a market sets (parts per million); [`ScenarioGrid`] is what the kernel uses,
 //! derived once when the parameters are set so that no instruction takes a logarithm of a shock.
 
+use crate::blocks::BlockParameters;
 use crate::fixed::ln_q40;
 use crate::units::{ONE_PPM, ONE_Q30, SECONDS_PER_DAY};
 
@@ -59,6 +60,8 @@ pub struct ScenarioParameters {
     pub vol_power_short_ppm: u32,
     /// p from 30 days on.
     pub vol_power_long_ppm: u32,
+    /// Twist, skew and basis.
+    pub blocks: BlockParameters,
 }
 
 /// A scenario parameter that is refused, and why.
@@ -80,6 +83,14 @@ pub enum ParameterError {
     VolDown,
     /// A power exceeds 1.
     VolPower,
+    /// `twist` exceeds 50%.
+    Twist,
+    /// `skew` exceeds 0.5.
+    Skew,
+    /// `basis` exceeds 10%.
+    Basis,
+    /// `basis_annual` exceeds 50% a year.
+    BasisAnnual,
 }
 
 /// The grid in the kernel's formats. Made by [`ScenarioParameters::grid`].
@@ -101,6 +112,8 @@ pub struct ScenarioGrid {
     pub vol_power_short_ppm: u32,
     /// Power from 30 days on, in parts per million.
     pub vol_power_long_ppm: u32,
+    /// Twist, skew and basis.
+    pub blocks: BlockParameters,
 }
 
 /// One column, named.
@@ -151,6 +164,7 @@ impl ScenarioParameters {
             vol_down_ppm: 300_000,
             vol_power_short_ppm: 300_000,
             vol_power_long_ppm: 130_000,
+            blocks: BlockParameters::DEFAULT,
         }
     }
 
@@ -165,6 +179,7 @@ impl ScenarioParameters {
     pub fn grid(&self) -> Result<ScenarioGrid, ParameterError> {
         self.validate_range()?;
         self.validate_volatility()?;
+        self.blocks.validate()?;
         let mut grid = ScenarioGrid {
             multiple_q30: [ONE_Q30; SPOT_MOVES],
             log_q28: [0; SPOT_MOVES],
@@ -174,6 +189,7 @@ impl ScenarioParameters {
             vol_down_ppm: self.vol_down_ppm,
             vol_power_short_ppm: self.vol_power_short_ppm,
             vol_power_long_ppm: self.vol_power_long_ppm,
+            blocks: self.blocks,
         };
         let fractions = self.node_ppm.iter().chain(&self.tail_multiple_ppm);
         let targets = grid.multiple_q30.iter_mut().zip(grid.log_q28.iter_mut());
@@ -355,7 +371,7 @@ fn scaled_shock_ppm(
 }
 
 /// `numerator × factor / divisor` rounded up, for non-negative values whose product fits 64 bits.
-fn ratio_up(numerator: i64, factor: i64, divisor: i64) -> i64 {
+pub(crate) fn ratio_up(numerator: i64, factor: i64, divisor: i64) -> i64 {
     numerator
         .saturating_mul(factor)
         .saturating_add(divisor.saturating_sub(1))
@@ -364,7 +380,7 @@ fn ratio_up(numerator: i64, factor: i64, divisor: i64) -> i64 {
 }
 
 /// ln of a positive Q30 multiple, in Q28, rounded to nearest.
-fn log_of_multiple_q28(multiple_q30: i64) -> i64 {
+pub(crate) fn log_of_multiple_q28(multiple_q30: i64) -> i64 {
     let log_q40 =
         ln_q40(multiple_q30.unsigned_abs()).saturating_sub(ln_q40(ONE_Q30.unsigned_abs()));
     log_q40.saturating_add(1 << 11) >> 12

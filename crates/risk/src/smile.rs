@@ -211,6 +211,30 @@ impl SmileSlice {
         if self.phi_mantissa == 0 {
             return self.atm_q32;
         }
+        self.vol_at(&self.wing(x_q28), self.rho_q32)
+    }
+
+    /// Total volatility at x, and what it is with ρ higher and lower by `shift_q32`, within ±[`RHO_MAX_PPB`].
+    ///
+    /// Errors and clamps are those of [`SmileSlice::total_vol_q32`].
+    pub fn skewed_vols_q32(&self, x_q28: i64, shift_q32: i64) -> (u64, [u64; 2]) {
+        if self.phi_mantissa == 0 {
+            return (self.atm_q32, [self.atm_q32; 2]);
+        }
+        let wing = self.wing(x_q28);
+        let shifted = [
+            self.rho_q32.saturating_add(shift_q32).min(RHO_MAX_Q32),
+            self.rho_q32.saturating_sub(shift_q32).max(-RHO_MAX_Q32),
+        ];
+        (
+            self.vol_at(&wing, self.rho_q32),
+            shifted.map(|rho_q32| self.vol_at(&wing, rho_q32)),
+        )
+    }
+
+    /// phi*k in floating point.
+    #[inline(always)]
+    fn wing(&self, x_q28: i64) -> Wing {
         // |phi*k| = size * 2^halvings with size < 1 in Q31; the product is below 2^64, so Q31 below 2^44.
         let product = self
             .phi_mantissa
@@ -226,8 +250,22 @@ impl SmileSlice {
         } else {
             size_q31 as i64
         };
+        Wing {
+            size_q31,
+            z_q31,
+            halvings,
+        }
+    }
+
+    /// Total volatility with this rho, |rho| < 1.
+    fn vol_at(&self, wing: &Wing, rho_q32: i64) -> u64 {
+        let Wing {
+            size_q31,
+            z_q31,
+            halvings,
+        } = *wing;
         // rho*z in Q63 is 2*rho*z in Q62; |rho| < 1 and |z| < 1.
-        let twice_rho_z_q62 = self.rho_q32.wrapping_mul(z_q31);
+        let twice_rho_z_q62 = rho_q32.wrapping_mul(z_q31);
         // z^2 + 2*rho*z + 1, all over 4^halvings: positive and below (1 + |z|)^2 < 4, so below 2^64.
         let radicand_q62 = size_q31
             .wrapping_mul(size_q31)
@@ -255,6 +293,16 @@ impl SmileSlice {
         total.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32)
     }
 }
+
+/// phi*k = z * 2^halvings, |z| < 1.
+struct Wing {
+    size_q31: u64,
+    z_q31: i64,
+    halvings: u32,
+}
+
+/// [`RHO_MAX_PPB`] in Q32, rounded down.
+const RHO_MAX_Q32: i64 = 4_080_218_931;
 
 /// 5^9: 10^9 is this times 2^9.
 const FIVE_TO_THE_NINTH: u64 = 1_953_125;

@@ -71,7 +71,7 @@ impl Case {
         let moneyness = Moneyness::new(log_q28, self.strike_q30, &context);
         let mut array = StrikeArray::ZERO;
         let vol = context.slice.total_vol_q32(log_q28);
-        array.price(grid, &context, &moneyness, vol);
+        array.price(grid, &context, &moneyness, vol, [vol; 2]);
         (array, context)
     }
 

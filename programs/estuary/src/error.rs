@@ -567,6 +567,20 @@ pub enum EstuaryError {
     /// The liquidator wants at most less than can be taken.
     #[msg("liquidation: max_notional is less than the least that helps")]
     LiquidationSizeTooSmall,
+
+    // Blocks of the scenarios
+    /// The twist is over 50%.
+    #[msg("twist_ppm: it is over 500,000")]
+    TwistInvalid,
+    /// The shift of the correlation is over 0.5.
+    #[msg("skew_ppm: it is over 500,000")]
+    SkewInvalid,
+    /// The shock of the basis is over 10%.
+    #[msg("basis_ppm: it is over 100,000")]
+    BasisShockInvalid,
+    /// The shock of the basis grows by more than 50% a year.
+    #[msg("basis_annual_ppm: it is over 500,000")]
+    BasisAnnualInvalid,
 }
 
 impl EstuaryError {

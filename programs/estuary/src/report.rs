@@ -12,6 +12,8 @@ pub const MAX_RETURN_DATA: usize = 1_024;
 pub const POSITIONS_PER_PAGE: usize = 16;
 /// Columns of a market's scenarios: 27 of the core, index `level × 9 + node`, then 6 tails.
 pub const COLUMNS: usize = estuary_risk::scenario::COLUMNS;
+/// Columns of its blocks: two of the twist, the skew and the basis each.
+pub const BLOCK_COLUMNS: usize = estuary_risk::blocks::BLOCK_COLUMNS;
 
 /// Which view to return.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub struct SummaryView {
     pub option_value: i64,
     /// Perps and futures at mark plus their cost, and what matured series pay.
     pub unsettled: i64,
-    /// The markets' certified losses, added.
+    /// P: the markets' certified losses with twist, skew and basis, added.
     pub scenario_loss: i64,
     /// Gross exposure.
     pub gross: i64,
@@ -108,6 +110,12 @@ pub struct MarketReportView {
     pub scan_loss: i64,
     /// Certified bound on the loss.
     pub certified_loss: i64,
+    /// Loss in the worse column of the twist, at least 0.
+    pub twist: i64,
+    /// Loss in the worse column of the skew, at least 0.
+    pub skew: i64,
+    /// Loss in the worse column of the basis, at least 0.
+    pub basis: i64,
     /// Gross exposure.
     pub gross: i64,
     /// Tokens of the underlying at its price.
@@ -120,6 +128,8 @@ pub struct MarketReportView {
     pub delta_q30: i64,
     /// Profit and loss of the book in each column, unweighted, rounded down.
     pub pnl: [i64; COLUMNS],
+    /// Profit and loss of the book in each column of the blocks, two of twist, skew and basis each, rounded down.
+    pub block_pnl: [i64; BLOCK_COLUMNS],
 }
 
 /// One position.
@@ -160,7 +170,7 @@ pub struct PositionsView {
 }
 
 const _: () = assert!(core::mem::size_of::<SummaryView>() == 312);
-const _: () = assert!(core::mem::size_of::<MarketReportView>() == 352);
+const _: () = assert!(core::mem::size_of::<MarketReportView>() == 424);
 const _: () = assert!(core::mem::size_of::<PositionsView>() == 648);
 const _: () = assert!(core::mem::size_of::<SummaryView>() <= MAX_RETURN_DATA);
 const _: () = assert!(core::mem::size_of::<MarketReportView>() <= MAX_RETURN_DATA);

@@ -139,6 +139,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "option_fee_cap_ppm",
                     "parameters",
                     "grid",
+                    "blocks",
                 ],
             ),
             (&["post_surface"], &["expiry_count"]),

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use anchor_lang::prelude::Pubkey;
 use estuary::instructions::{CreateMarketArgs, ScenarioArgs};
 use estuary::state::MAX_SERIES;
+use estuary_risk::blocks::BlockParameters;
 use estuary_risk::scenario::{ParameterError, ScenarioParameters};
 use toml::Spanned;
 
@@ -268,6 +269,12 @@ impl Source<'_> {
                 vol_down_ppm: table.vol_down_ppm,
                 vol_power_short_ppm: table.vol_power_short_ppm,
                 vol_power_long_ppm: table.vol_power_long_ppm,
+                blocks: BlockParameters {
+                    twist_ppm: table.twist_ppm,
+                    skew_ppm: table.skew_ppm,
+                    basis_ppm: table.basis_ppm,
+                    basis_annual_ppm: table.basis_annual_ppm,
+                },
             },
         };
         if let Err(error) = parameters.grid() {
@@ -284,6 +291,10 @@ impl Source<'_> {
             vol_down_ppm: parameters.vol_down_ppm,
             vol_power_short_ppm: parameters.vol_power_short_ppm,
             vol_power_long_ppm: parameters.vol_power_long_ppm,
+            twist_ppm: parameters.blocks.twist_ppm,
+            skew_ppm: parameters.blocks.skew_ppm,
+            basis_ppm: parameters.blocks.basis_ppm,
+            basis_annual_ppm: parameters.blocks.basis_annual_ppm,
         })
     }
 }
@@ -305,6 +316,10 @@ fn parameter_error(error: ParameterError) -> (&'static str, &'static str) {
             "scaled to one day would leave less than 10% of volatility",
         ),
         ParameterError::VolPower => ("vol_power_short_ppm", "or vol_power_long_ppm exceeds 1"),
+        ParameterError::Twist => ("twist_ppm", "exceeds 50%"),
+        ParameterError::Skew => ("skew_ppm", "exceeds 0.5"),
+        ParameterError::Basis => ("basis_ppm", "exceeds 10%"),
+        ParameterError::BasisAnnual => ("basis_annual_ppm", "exceeds 50% a year"),
     }
 }
 

@@ -107,6 +107,14 @@ pub struct ParameterTable {
     pub vol_power_short_ppm: u32,
     /// Power of the shocks from 30 days on.
     pub vol_power_long_ppm: u32,
+    /// Largest change of volatility in the twist.
+    pub twist_ppm: u32,
+    /// Shift of every smile's correlation.
+    pub skew_ppm: u32,
+    /// Change of every forward.
+    pub basis_ppm: u32,
+    /// What it grows by with every year.
+    pub basis_annual_ppm: u32,
 }
 
 struct IntVisitor;

@@ -1,6 +1,8 @@
 //! One book against the arrays of a market: its columns, its losses, its exposure and its value.
 
 use super::{linear_pnl_q28, Instrument, Leg, MarketArrays, OptionKind};
+use crate::array::ExpiryContext;
+use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
 use crate::bound::{add_scaled, certified_loss_q28, core_dips, CellDip, LongSide};
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
 use crate::units::{Money, RiskError, MAX_LOTS_PER_MARKET, ONE_Q30};
@@ -17,6 +19,14 @@ pub struct MarketRisk {
     /// Upper bound on the weighted loss over the whole range of spot at each volatility level, the
     /// kernel's error included; never below `scan_loss`.
     pub certified_loss: Money,
+    /// Profit and loss in each column of the blocks (twist, skew, basis), like `pnl_q28`.
+    pub block_pnl_q28: [i64; BLOCK_COLUMNS],
+    /// T: loss in the worse column of the twist, at least 0, rounded up, the kernel's error included.
+    pub twist: Money,
+    /// W: loss in the worse column of the skew, like `twist`.
+    pub skew: Money,
+    /// B: loss in the worse column of the basis, like `twist`.
+    pub basis: Money,
     /// Gross exposure: linear notional by expiry and short-option notional, rounded up.
     pub gross: Money,
     /// Value of the options at mark, shorts negative, rounded down.
@@ -36,12 +46,24 @@ impl MarketRisk {
         worst_column: CENTRE_COLUMN,
         scan_loss: Money(0),
         certified_loss: Money(0),
+        block_pnl_q28: [0; BLOCK_COLUMNS],
+        twist: Money(0),
+        skew: Money(0),
+        basis: Money(0),
         gross: Money(0),
         option_value: Money(0),
         linear_value: Money(0),
         spot_value: Money(0),
         delta_q30: 0,
     };
+
+    /// What the market adds to P: its certified loss and the blocks.
+    pub fn scenario_loss(&self) -> Result<Money, RiskError> {
+        self.certified_loss
+            .plus(self.twist)?
+            .plus(self.skew)?
+            .plus(self.basis)
+    }
 
     /// The scenario of the largest weighted loss.
     pub fn worst_scenario(&self) -> Scenario {
@@ -55,6 +77,8 @@ struct BookSums {
     absolute_lots: u64,
     /// Σ lots × F/S of linear legs and, by parity, of short puts: Q30.
     linear_q30: i64,
+    /// How far the forwards of `linear_q30` move in the columns of the basis, Q30.
+    basis_q30: [i64; 2],
     perpetual_lots: i64,
     whole_spot_lots: i64,
     /// Owned less borrowed underlying, balances included: lots in Q30.
@@ -69,6 +93,24 @@ struct BookSums {
     linear_value_q30: i128,
 }
 
+impl BookSums {
+    /// Adds the move of a linear exposure's forward in the columns of the basis.
+    fn add_basis(&mut self, lots: i64, context: &ExpiryContext) {
+        let moves = context.blocks.basis_moves_q30(context.forward_ratio_q30);
+        for (sum, each) in self.basis_q30.iter_mut().zip(moves) {
+            // A forward moves by less than 2^30 and Σ|lots| is below 2^32.
+            *sum = sum.wrapping_add(lots.wrapping_mul(each));
+        }
+    }
+}
+
+/// Where a book's columns go.
+struct Columns<'c> {
+    pnl: &'c mut [i64; COLUMNS],
+    blocks: &'c mut [i64; BLOCK_COLUMNS],
+    long_side: &'c mut LongSide,
+}
+
 impl MarketArrays {
     /// Evaluates a book. Legs may repeat an instrument.
     ///
@@ -79,7 +121,13 @@ impl MarketArrays {
             return Ok(());
         }
         let mut long_side = LongSide::EMPTY;
-        let (sums, error_q28) = self.sum_columns(legs, &mut risk.pnl_q28, &mut long_side)?;
+        let sums = self.sum_legs(legs)?;
+        let columns = Columns {
+            pnl: &mut risk.pnl_q28,
+            blocks: &mut risk.block_pnl_q28,
+            long_side: &mut long_side,
+        };
+        let (error_q28, block_error_q28) = self.fill(columns, &sums);
         risk.delta_q30 = self.net_delta_q30(sums.linear_q30);
 
         let (worst_column, scan_loss_q28) = worst_column(&risk.pnl_q28, &self.inputs.grid);
@@ -94,6 +142,11 @@ impl MarketArrays {
         let money_up = |q28: i128| self.lot_value.money_up(q28, 28);
         risk.scan_loss = money_up(i128::from(scan_loss_q28))?;
         risk.certified_loss = money_up(i128::from(certified_q28).wrapping_add(error_q28))?;
+        let block = |first| {
+            let loss_q28 = block_loss_q28(&risk.block_pnl_q28, first);
+            money_up(i128::from(loss_q28).wrapping_add(block_error_q28))
+        };
+        (risk.twist, risk.skew, risk.basis) = (block(TWIST)?, block(SKEW)?, block(BASIS)?);
         risk.gross = self.gross(&sums, legs)?;
         risk.option_value = self.lot_value.money_down(sums.option_value_q30, 30)?;
         risk.linear_value = self.lot_value.money_down(sums.linear_value_q30, 30)?;
@@ -109,28 +162,33 @@ impl MarketArrays {
         legs: &[Leg],
         visit: &mut dyn FnMut(CellDip),
     ) -> Result<(), RiskError> {
-        let (mut pnl, mut long_side) = ([0; COLUMNS], LongSide::EMPTY);
-        let (sums, _) = self.sum_columns(legs, &mut pnl, &mut long_side)?;
+        let (mut pnl, mut blocks) = ([0; COLUMNS], [0; BLOCK_COLUMNS]);
+        let mut long_side = LongSide::EMPTY;
+        let sums = self.sum_legs(legs)?;
+        let columns = Columns {
+            pnl: &mut pnl,
+            blocks: &mut blocks,
+            long_side: &mut long_side,
+        };
+        self.fill(columns, &sums);
         let grid = &self.inputs.grid;
         core_dips(&pnl, &long_side, grid, sums.absolute_lots, visit);
         Ok(())
     }
 
-    /// Fills a book's columns, zero before; returns its sums and the declared error of a column in Q28.
+    /// Fills a book's columns, zero before; returns the declared errors of a column and of one of the blocks in Q28.
     #[inline(always)]
-    fn sum_columns(
-        &mut self,
-        legs: &[Leg],
-        pnl: &mut [i64; COLUMNS],
-        long_side: &mut LongSide,
-    ) -> Result<(BookSums, i128), RiskError> {
-        let sums = self.sum_legs(legs)?;
+    fn fill(&self, mut columns: Columns<'_>, sums: &BookSums) -> (i128, i128) {
+        let (error_q28, block_error_q28) = self.accumulate(&mut columns);
+        add_linear(columns.pnl, sums.linear_q30, &self.inputs.grid);
+        let basis = columns.blocks.iter_mut().skip(BASIS);
+        for (sum, linear_q30) in basis.zip(sums.basis_q30) {
+            // Rounded down.
+            *sum = sum.wrapping_add(linear_q30 >> 2);
+        }
         // A balance is short of its lots by less than one in Q30 and moves by less than 8 times spot: 2 in Q28.
-        let error_q28 = self
-            .accumulate(pnl, long_side)
-            .wrapping_add(i128::from(sums.balances).wrapping_mul(2));
-        add_linear(pnl, sums.linear_q30, &self.inputs.grid);
-        Ok((sums, error_q28))
+        let balances = i128::from(sums.balances).wrapping_mul(2);
+        (error_q28.wrapping_add(balances), block_error_q28)
     }
 
     /// Whole lots of underlying at spot, rounded down, and balances at their own value.
@@ -178,8 +236,9 @@ impl MarketArrays {
                     sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(ONE_Q30));
                     sums.linear_value_q30 = sums.linear_value_q30.wrapping_add(value_q30);
                 }
-                Instrument::Future { .. } => {
+                Instrument::Future { expiry } => {
                     sums.has_futures = true;
+                    sums.add_basis(leg.lots, self.context(expiry)?);
                     sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(mark_q30));
                     sums.linear_value_q30 = sums.linear_value_q30.wrapping_add(value_q30);
                 }
@@ -188,9 +247,11 @@ impl MarketArrays {
                         *net = net.wrapping_add(leg.lots);
                     }
                     if kind == OptionKind::Put {
-                        let forward_q30 =
-                            self.context(self.strike(strike)?.expiry)?.forward_ratio_q30;
-                        sums.linear_q30 = sums.linear_q30.wrapping_sub(exposure_q30(forward_q30));
+                        let context = self.context(self.strike(strike)?.expiry)?;
+                        sums.linear_q30 = sums
+                            .linear_q30
+                            .wrapping_sub(exposure_q30(context.forward_ratio_q30));
+                        sums.add_basis(leg.lots.wrapping_neg(), context);
                     }
                     if leg.lots < 0 {
                         sums.short_option_lots =
@@ -203,8 +264,8 @@ impl MarketArrays {
         Ok(sums)
     }
 
-    /// Adds the net options to the columns; returns the declared error of the sums in Q28.
-    fn accumulate(&self, pnl: &mut [i64; COLUMNS], long_side: &mut LongSide) -> i128 {
+    /// Adds the net options to the columns; returns the declared errors of a column and of one of the blocks in Q28.
+    fn accumulate(&self, columns: &mut Columns<'_>) -> (i128, i128) {
         let (mut error_q28, mut long_error_q28) = (0u64, 0u64);
         for (entry, lots) in self.strikes.iter().zip(&self.net_lots) {
             let (array, lots) = (&entry.array, *lots);
@@ -216,21 +277,24 @@ impl MarketArrays {
                 .unsigned_abs()
                 .wrapping_mul(array.error_q28.unsigned_abs());
             error_q28 = error_q28.wrapping_add(error);
-            add_scaled(pnl, lots, &array.value_q28);
+            add_scaled(columns.pnl, lots, &array.value_q28);
+            for (sum, value) in columns.blocks.iter_mut().zip(&array.block_q28) {
+                *sum = sum.wrapping_add(lots.wrapping_mul(i64::from(*value)));
+            }
             if lots > 0 {
                 long_error_q28 = long_error_q28.wrapping_add(error);
-                long_side.add(lots, array);
+                columns.long_side.add(lots, array);
             }
         }
-        // A dip is off by at most the errors of a value and a slope at each end: three times an entry's.
-        let error_q28 =
-            i128::from(error_q28).wrapping_add(i128::from(long_error_q28).wrapping_mul(3));
         // From values to profit and loss: less the present value.
-        let now = pnl[CENTRE_COLUMN];
-        for sum in pnl.iter_mut() {
+        let now = columns.pnl[CENTRE_COLUMN];
+        for sum in columns.pnl.iter_mut().chain(columns.blocks.iter_mut()) {
             *sum = sum.wrapping_sub(now);
         }
-        error_q28
+        // A dip is off by at most the errors of a value and a slope at each end: three times an entry's.
+        let dips = i128::from(long_error_q28).wrapping_mul(3);
+        let error_q28 = i128::from(error_q28);
+        (error_q28.wrapping_add(dips), error_q28)
     }
 
     fn net_delta_q30(&self, linear_q30: i64) -> i64 {
@@ -288,6 +352,12 @@ fn add_linear(pnl: &mut [i64; COLUMNS], linear_q30: i64, grid: &ScenarioGrid) {
             *sum = sum.wrapping_add(*linear);
         }
     }
+}
+
+/// The loss in the worse of the two columns of a block, at least 0.
+fn block_loss_q28(pnl: &[i64; BLOCK_COLUMNS], first: usize) -> i64 {
+    let columns = pnl.iter().skip(first).take(2);
+    columns.fold(0, |loss, pnl| loss.max(pnl.saturating_neg()))
 }
 
 /// The column of the largest weighted loss, and that loss (at least 0), rounded up.

@@ -5,7 +5,8 @@
 
 Spot 100, volatility 60%, spot range 16%, three volatility levels, no tails and no buffers. Writes
 tests/vectors/worked.csv: the loss with flat levels (-30%, +50%), with term-scaled levels, and by
-the delta-gamma-vega expansion with the flat levels.
+the delta-gamma-vega expansion with the flat levels. And tests/vectors/blocks.csv: what books lose by
+the twist, the skew and the basis at their default sizes, on a smile and a forward curve.
 """
 
 import pathlib
@@ -13,7 +14,8 @@ import pathlib
 import mpmath as mp
 
 mp.mp.dps = 30
-OUT = pathlib.Path(__file__).resolve().parents[1] / "vectors" / "worked.csv"
+VECTORS = pathlib.Path(__file__).resolve().parents[1] / "vectors"
+OUT = VECTORS / "worked.csv"
 SPOT, VOL, RANGE = mp.mpf(100), mp.mpf("0.6"), mp.mpf("0.16")
 STEPS = 1280  # a spot every 0.025, and every core node is one of them
 
@@ -93,7 +95,67 @@ def condor_max_loss():
     return value - min(payoffs), legs
 
 
+# The smile and the forwards of the blocks' books: F = S·(1 + 5%·τ).
+ATM, RHO, PHI, CARRY = mp.mpf("0.6"), mp.mpf("-0.3"), mp.mpf("1.5"), mp.mpf("0.05")
+TWIST, SKEW, BASIS, BASIS_ANNUAL = mp.mpf("0.2"), mp.mpf("0.1"), mp.mpf("0.002"), mp.mpf("0.05")
+
+
+def smile_vol(k, rho):
+    wing = 1 + rho * PHI * k + mp.sqrt((PHI * k + rho) ** 2 + 1 - rho**2)
+    return ATM * mp.sqrt(wing / 2)
+
+
+def block_value(legs, twist, rho, basis):
+    """Value of legs (quantity, kind, strike, days); each shock has a sign, 0 where it is off."""
+    total = mp.mpf(0)
+    for quantity, kind, strike, days in legs:
+        tau = tau_of(days)
+        forward = SPOT * (1 + CARRY * tau)
+        share = max(mp.mpf(-1), min(mp.mpf(1), mp.log(mp.mpf(days) / 30) / mp.log(12)))
+        # The smile sticks to the strike: it is read at the forward as it was.
+        vol = smile_vol(mp.log(strike / forward), RHO + rho * SKEW) if kind != "F" else ATM
+        vol *= 1 + twist * TWIST * share
+        forward *= 1 + basis * (BASIS + BASIS_ANNUAL * tau)
+        if kind == "F":
+            total += quantity * forward
+            continue
+        value = call(forward, mp.mpf(strike), tau, vol)
+        total += quantity * (value if kind == "C" else value - forward + strike)
+    return total
+
+
+def block_losses(legs):
+    now = block_value(legs, 0, 0, 0)
+    worst = lambda *columns: max([mp.mpf(0)] + [now - value for value in columns])
+    return (
+        worst(*(block_value(legs, sign, 0, 0) for sign in (1, -1))),
+        worst(*(block_value(legs, 0, sign, 0) for sign in (1, -1))),
+        worst(*(block_value(legs, 0, 0, sign) for sign in (1, -1))),
+    )
+
+
+def block_books():
+    return [
+        ("short near straddle, long far one", [(-1, "C", 100, 7), (-1, "P", 100, 7), (1, "C", 100, 90), (1, "P", 100, 90)]),
+        ("risk reversal", [(1, "C", 115, 30), (-1, "P", 85, 30)]),
+        ("basis trade", [(1, "F", 0, 14), (-1, "F", 0, 180)]),
+        ("short strangle of a year", [(-2, "C", 150, 365), (-2, "P", 70, 365)]),
+        ("box", [(1, "C", 90, 30), (-1, "P", 90, 30), (-1, "C", 110, 30), (1, "P", 110, 30)]),
+        ("condor of a day", [(1, "P", 94, 1), (-1, "P", 97, 1), (-1, "C", 103, 1), (1, "C", 106, 1)]),
+    ]
+
+
+def write_blocks():
+    rows = ["book,legs,twist,skew,basis"]
+    for name, legs in block_books():
+        cells = " ".join(":".join(map(str, leg)) for leg in legs)
+        rows.append(",".join([name.replace(",", " and"), cells, *(mp.nstr(v, 17) for v in block_losses(legs))]))
+    (VECTORS / "blocks.csv").write_text("\n".join(rows) + "\n")
+    print("\n".join(rows))
+
+
 def main():
+    write_blocks()
     rows = ["book,legs,hedge,flat,term_scaled,taylor"]
 
     def add(name, legs, hedge, *losses):

@@ -25,6 +25,13 @@ pub struct Expiry {
     pub smile: Smile,
 }
 
+impl Expiry {
+    /// F/S.
+    pub fn forward(&self) -> f64 {
+        self.forward_q30 as f64 / (1u64 << 30) as f64
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Strike {
     pub expiry: usize,
@@ -247,8 +254,58 @@ impl Book {
 
     /// Value of the book in lots of spot when spot is `multiple` of itself.
     pub fn value(&self, multiple: f64, multipliers: &[f64]) -> f64 {
-        let forward =
-            |expiry: usize| self.expiries[expiry].forward_q30 as f64 / (1u64 << 30) as f64;
+        let forwards: Vec<f64> = self.expiries.iter().map(Expiry::forward).collect();
+        self.value_of(multiple, multipliers, &forwards, 0.0)
+    }
+
+    /// Loss in the worse of the two columns of twist, skew and basis, in lots of spot.
+    pub fn block_losses(&self) -> [f64; 3] {
+        let blocks = &self.parameters.blocks;
+        let ppm = |value: u32| f64::from(value) / 1e6;
+        let (forwards, base) = (self.expiries.iter().map(Expiry::forward), self.base());
+        let forwards: Vec<f64> = forwards.collect();
+        let now = self.value(1.0, &base);
+        let worst = |value: &dyn Fn(f64) -> f64| {
+            [1.0, -1.0]
+                .map(value)
+                .into_iter()
+                .fold(0.0, |worst: f64, value| worst.max(now - value))
+        };
+        let each = |size: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            let seconds = self.expiries.iter().map(|expiry| expiry.seconds as f64);
+            seconds.map(size).collect()
+        };
+        [
+            worst(&|sign| {
+                let share = |seconds: f64| (seconds / 86_400.0 / 30.0).ln() / 12f64.ln();
+                let twist = each(&|seconds| {
+                    1.0 + sign * ppm(blocks.twist_ppm) * share(seconds).clamp(-1.0, 1.0)
+                });
+                self.value_of(1.0, &twist, &forwards, 0.0)
+            }),
+            worst(&|sign| self.value_of(1.0, &base, &forwards, sign * ppm(blocks.skew_ppm))),
+            worst(&|sign| {
+                let basis = each(&|seconds| {
+                    let yearly = ppm(blocks.basis_annual_ppm) * seconds / YEAR_SECONDS;
+                    1.0 + sign * (ppm(blocks.basis_ppm) + yearly)
+                });
+                let moved = forwards
+                    .iter()
+                    .zip(&basis)
+                    .map(|(forward, by)| forward * by);
+                self.value_of(1.0, &base, &moved.collect::<Vec<f64>>(), 0.0)
+            }),
+        ]
+    }
+
+    fn value_of(
+        &self,
+        multiple: f64,
+        multipliers: &[f64],
+        forwards: &[f64],
+        rho_shift: f64,
+    ) -> f64 {
+        let forward = |expiry: usize| forwards[expiry];
         let mut options = vec![0i64; self.strikes.len()];
         let mut value = 0.0;
         for (holding, lots) in &self.legs {
@@ -269,7 +326,7 @@ impl Book {
             if lots != 0 {
                 let ratio = strike.mantissa as f64 / self.spot as f64;
                 let moved = forward(strike.expiry) * multiple;
-                let s = self.total_vol(strike) * multipliers[strike.expiry];
+                let s = self.total_vol_at(strike, rho_shift) * multipliers[strike.expiry];
                 value +=
                     lots as f64 * (out_of_the_money(moved, ratio, s) + (moved - ratio).max(0.0));
             }
@@ -279,14 +336,15 @@ impl Book {
 
     /// Unmoved total volatility of a strike; the smile sticks to the strike.
     fn total_vol(&self, strike: &Strike) -> f64 {
-        let Expiry {
-            seconds,
-            forward_q30,
-            smile,
-        } = &self.expiries[strike.expiry];
-        let forward = *forward_q30 as f64 / (1u64 << 30) as f64;
-        let k = (strike.mantissa as f64 / self.spot as f64 / forward).ln();
-        let factor = ssvi_factor(smile.rho_ppb as f64 / 1e9, smile.phi_ppb as f64 / 1e9, k);
+        self.total_vol_at(strike, 0.0)
+    }
+
+    fn total_vol_at(&self, strike: &Strike, rho_shift: f64) -> f64 {
+        let expiry = &self.expiries[strike.expiry];
+        let Expiry { seconds, smile, .. } = expiry;
+        let k = (strike.mantissa as f64 / self.spot as f64 / expiry.forward()).ln();
+        let rho = (smile.rho_ppb as f64 / 1e9 + rho_shift).clamp(-0.95, 0.95);
+        let factor = ssvi_factor(rho, smile.phi_ppb as f64 / 1e9, k);
         smile.atm_vol_ppb as f64 / 1e9 * (*seconds as f64 / YEAR_SECONDS).sqrt() * factor
     }
 

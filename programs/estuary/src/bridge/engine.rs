@@ -22,7 +22,7 @@ pub(super) fn inputs(market: &MarketData<'_>) -> Result<MarketInputs> {
         spot: Price(market.price()?.price),
         price_exponent: market.header.price_exponent,
         lot_size: market.header.lot_size,
-        grid: load_grid(&market.header.grid),
+        grid: load_grid(&market.header.grid, &market.header.blocks),
     })
 }
 

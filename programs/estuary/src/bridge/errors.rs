@@ -104,6 +104,10 @@ pub(super) fn parameter_error(error: ParameterError) -> EstuaryError {
         ParameterError::VolUp => EstuaryError::VolUpInvalid,
         ParameterError::VolDown => EstuaryError::VolDownInvalid,
         ParameterError::VolPower => EstuaryError::VolPowerInvalid,
+        ParameterError::Twist => EstuaryError::TwistInvalid,
+        ParameterError::Skew => EstuaryError::SkewInvalid,
+        ParameterError::Basis => EstuaryError::BasisShockInvalid,
+        ParameterError::BasisAnnual => EstuaryError::BasisAnnualInvalid,
     }
 }
 

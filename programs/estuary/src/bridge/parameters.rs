@@ -5,13 +5,14 @@ use crate::{
     error::EstuaryError,
     instructions::ScenarioArgs,
     state::{
-        market::{StoredGrid, StoredParameters},
+        market::{StoredBlocks, StoredGrid, StoredParameters},
         Expiry, Market,
     },
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
     array::{MAX_FORWARD_RATIO_Q30, MIN_FORWARD_RATIO_Q30},
+    blocks::BlockParameters,
     fixed::{ln_q40, sqrt_tau_q32},
     scenario::{ScenarioGrid, ScenarioParameters},
     smile::{check_no_calendar, Smile, SmileError, SmileSlice},
@@ -25,7 +26,15 @@ const PPB_YEAR: i128 = 1_000_000_000 * SECONDS_PER_YEAR as i128;
 ///
 /// # Errors
 /// The error that names the wrong parameter.
-pub fn store_parameters(args: &ScenarioArgs) -> Result<(StoredParameters, StoredGrid)> {
+pub fn store_parameters(
+    args: &ScenarioArgs,
+) -> Result<(StoredParameters, StoredGrid, StoredBlocks)> {
+    let stored_blocks = StoredBlocks {
+        twist_ppm: args.twist_ppm,
+        skew_ppm: args.skew_ppm,
+        basis_ppm: args.basis_ppm,
+        basis_annual_ppm: args.basis_annual_ppm,
+    };
     let parameters = ScenarioParameters {
         spot_range_ppm: args.spot_range_ppm,
         node_ppm: args.node_ppm,
@@ -36,6 +45,7 @@ pub fn store_parameters(args: &ScenarioArgs) -> Result<(StoredParameters, Stored
         vol_down_ppm: args.vol_down_ppm,
         vol_power_short_ppm: args.vol_power_short_ppm,
         vol_power_long_ppm: args.vol_power_long_ppm,
+        blocks: load_blocks(&stored_blocks),
     };
     let grid = parameters.grid().map_err(parameter_error)?;
     let stored = StoredParameters {
@@ -60,10 +70,19 @@ pub fn store_parameters(args: &ScenarioArgs) -> Result<(StoredParameters, Stored
         vol_power_short_ppm: grid.vol_power_short_ppm,
         vol_power_long_ppm: grid.vol_power_long_ppm,
     };
-    Ok((stored, grid))
+    Ok((stored, grid, stored_blocks))
 }
 
-pub(super) fn load_grid(stored: &StoredGrid) -> ScenarioGrid {
+const fn load_blocks(stored: &StoredBlocks) -> BlockParameters {
+    BlockParameters {
+        twist_ppm: stored.twist_ppm,
+        skew_ppm: stored.skew_ppm,
+        basis_ppm: stored.basis_ppm,
+        basis_annual_ppm: stored.basis_annual_ppm,
+    }
+}
+
+pub(super) fn load_grid(stored: &StoredGrid, blocks: &StoredBlocks) -> ScenarioGrid {
     ScenarioGrid {
         multiple_q30: stored.multiple_q30,
         log_q28: stored.log_q28,
@@ -73,6 +92,7 @@ pub(super) fn load_grid(stored: &StoredGrid) -> ScenarioGrid {
         vol_down_ppm: stored.vol_down_ppm,
         vol_power_short_ppm: stored.vol_power_short_ppm,
         vol_power_long_ppm: stored.vol_power_long_ppm,
+        blocks: load_blocks(blocks),
     }
 }
 

@@ -102,12 +102,17 @@ fn market_view(engine: &Engine, market: &MarketData<'_>) -> Result<MarketReportV
     view.publish_time = price.publish_time;
     view.scan_loss = risk.scan_loss.0;
     view.certified_loss = risk.certified_loss.0;
+    view.twist = risk.twist.0;
+    view.skew = risk.skew.0;
+    view.basis = risk.basis.0;
     view.gross = risk.gross.0;
     view.spot_value = risk.spot_value.0;
     view.option_value = risk.option_value.0;
     view.unsettled = risk.linear_value.plus(engine.cost).map_err(risk_error)?.0;
     view.delta_q30 = risk.delta_q30;
-    for (pnl, pnl_q28) in view.pnl.iter_mut().zip(&risk.pnl_q28) {
+    let columns = view.pnl.iter_mut().zip(&risk.pnl_q28);
+    let blocks = view.block_pnl.iter_mut().zip(&risk.block_pnl_q28);
+    for (pnl, pnl_q28) in columns.chain(blocks) {
         let lot = engine.arrays.lot_value();
         *pnl = lot
             .money_down(i128::from(*pnl_q28), 28)

@@ -41,6 +41,22 @@ pub struct StoredParameters {
 
 const _: () = assert!(size_of::<StoredParameters>() == 112);
 
+/// The shocks beside the core and the tails: `estuary_risk::blocks::BlockParameters` in account form.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct StoredBlocks {
+    /// Largest change of volatility in the twist of its term structure, fraction of it.
+    pub twist_ppm: u32,
+    /// Shift of every smile's correlation in the skew block.
+    pub skew_ppm: u32,
+    /// Change of every forward in the basis block, fraction of it.
+    pub basis_ppm: u32,
+    /// What that change grows by with every year to expiry.
+    pub basis_annual_ppm: u32,
+}
+
+const _: () = assert!(size_of::<StoredBlocks>() == 16);
+
 /// The grid derived from the parameters when they were set: `estuary_risk::scenario::ScenarioGrid` in account form.
 #[zero_copy]
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -128,8 +144,10 @@ pub struct Market {
     pub option_fee_cap_ppm: u32,
     /// The share of a liquidator's discount that it pays to the insurance fund, parts per million.
     pub liquidation_insurance_ppm: u32,
+    /// Twist, skew and basis as set.
+    pub blocks: StoredBlocks,
     /// Room for later versions, zero.
-    pub reserved: [u8; 368],
+    pub reserved: [u8; 352],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);

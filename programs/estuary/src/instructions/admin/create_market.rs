@@ -48,7 +48,7 @@ impl<'info> CreateMarket<'info> {
     /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::TooManyMarkets`], and one error per parameter.
     pub fn handle(ctx: Context<'info, Self>, args: CreateMarketArgs) -> Result<()> {
         args.validate()?;
-        let (parameters, grid) = bridge::store_parameters(&args.parameters)?;
+        let (parameters, grid, blocks) = bridge::store_parameters(&args.parameters)?;
         let mut clearinghouse = state::write(&ctx.accounts.clearinghouse)?;
         let mut market = ctx.accounts.market.load_init()?;
         market.version = Market::VERSION;
@@ -74,6 +74,7 @@ impl<'info> CreateMarket<'info> {
         market.option_fee_cap_ppm = args.option_fee_cap_ppm;
         market.parameters = parameters;
         market.grid = grid;
+        market.blocks = blocks;
         let mut ledger = ctx.accounts.ledger.load_init()?;
         ledger.version = MarketLedger::VERSION;
         ledger.bump = ctx.bumps.ledger;

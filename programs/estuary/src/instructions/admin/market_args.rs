@@ -36,6 +36,14 @@ pub struct ScenarioArgs {
     pub vol_power_short_ppm: u32,
     /// Power of the volatility shocks from 30 days on.
     pub vol_power_long_ppm: u32,
+    /// Largest change of volatility in the twist of its term structure, fraction of it.
+    pub twist_ppm: u32,
+    /// Shift of every smile's correlation in the skew block.
+    pub skew_ppm: u32,
+    /// Change of every forward in the basis block, fraction of it.
+    pub basis_ppm: u32,
+    /// What that change grows by with every year to expiry.
+    pub basis_annual_ppm: u32,
 }
 
 /// Arguments of `create_market`.

@@ -46,12 +46,13 @@ pub fn strike_arrays(random: &mut Random, digest: &mut Digest) {
     let log_q28 = (random.i64() >> 32).clamp(-(5 << 28), 5 << 28) >> random.below(8);
     let strike_ratio_q30 = fixed::exp_q30(-(log_q28 << 12)) as i64;
     let moneyness = Moneyness::new(log_q28, strike_ratio_q30, &expiry);
-    array.price(
-        &grid,
-        &expiry,
-        &moneyness,
-        expiry.slice.total_vol_q32(log_q28),
-    );
+    let shift_q32 = grid.blocks.skew_q32();
+    let (vol_q32, skewed_q32) = expiry.slice.skewed_vols_q32(log_q28, shift_q32);
+    array.price(&grid, &expiry, &moneyness, vol_q32, skewed_q32);
+    array
+        .block_q28
+        .iter()
+        .for_each(|value| digest.u64(u64::from(*value)));
     array
         .value_q28
         .iter()
@@ -75,6 +76,9 @@ pub fn books(random: &mut Random, digest: &mut Digest) {
     for money in [
         risk.scan_loss,
         risk.certified_loss,
+        risk.twist,
+        risk.skew,
+        risk.basis,
         risk.gross,
         risk.option_value,
     ] {
