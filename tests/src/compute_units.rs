@@ -420,6 +420,7 @@ fn party(trader: &Trader) -> Party {
 fn unlimited_svm() -> LiteSVM {
     let budget = ComputeBudget {
         compute_unit_limit: COMPUTE_UNITS,
+        heap_size: HEAP,
         ..ComputeBudget::new_with_defaults(false)
     };
     LiteSVM::new()

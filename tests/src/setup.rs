@@ -154,6 +154,10 @@ pub fn scenario_args(parameters: &ScenarioParameters) -> ScenarioArgs {
         skew_ppm: parameters.blocks.skew_ppm,
         basis_ppm: parameters.blocks.basis_ppm,
         basis_annual_ppm: parameters.blocks.basis_annual_ppm,
+        short_minimum_ppm: parameters.charges.short_minimum_ppm,
+        short_minimum_maintenance_ppm: parameters.charges.short_minimum_maintenance_ppm,
+        oracle_confidence_ppm: parameters.charges.oracle_confidence_ppm,
+        oracle_age_ppm: parameters.charges.oracle_age_ppm,
     }
 }
 
@@ -180,7 +184,12 @@ fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> 
         maker_fee_ppm: 0,
         taker_fee_ppm: 0,
         option_fee_cap_ppm: 0,
-        parameters: scenario_args(parameters),
+        // Amounts in the tests are those of exact prices; those about the oracle contingency switch it on.
+        parameters: ScenarioArgs {
+            oracle_confidence_ppm: 0,
+            oracle_age_ppm: 0,
+            ..scenario_args(parameters)
+        },
     }
 }
 

@@ -265,11 +265,11 @@ fn what_cash_does_not_cover_is_owed_and_paid_later() {
     assert_eq!(ledger(&pit).claims, Default::default());
     assert_eq!(pit.world.cash(&payer), owed);
     // Part in cash, part not.
-    let unhedge = pit.sol_leg(PERP, 600);
+    let unhedge = pit.sol_leg(PERP, 550);
     let fees = charged(&mut pit, &[unhedge]);
     let half = Fee {
         paid: owed,
-        unpaid: TAKER_FEE * 6 / 10 - owed,
+        unpaid: TAKER_FEE * 55 / 100 - owed,
     };
     assert_eq!(fees.taker, half);
 }

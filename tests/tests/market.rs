@@ -117,7 +117,7 @@ fn refuse_all(cases: &[Case]) {
 #[test]
 fn every_wrong_scenario_parameter_is_named() {
     type Change = fn(&mut ScenarioArgs);
-    let cases: [(Change, E); 26] = [
+    let cases: [(Change, E); 34] = [
         (|p| p.spot_range_ppm = 0, E::SpotRangeInvalid),
         (|p| p.spot_range_ppm = p.fall_limit_ppm, E::SpotRangeInvalid),
         (|p| p.node_ppm[0] = -999_999, E::NodesInvalid),
@@ -148,6 +148,16 @@ fn every_wrong_scenario_parameter_is_named() {
         (|p| p.skew_ppm = 500_001, E::SkewInvalid),
         (|p| p.basis_ppm = 100_001, E::BasisShockInvalid),
         (|p| p.basis_annual_ppm = 500_001, E::BasisAnnualInvalid),
+        (|p| p.short_minimum_ppm = 100_001, E::ShortMinimumInvalid),
+        (
+            |p| p.short_minimum_maintenance_ppm = p.short_minimum_ppm + 1,
+            E::ShortMinimumMaintenanceInvalid,
+        ),
+        (
+            |p| p.oracle_confidence_ppm = 10_000_001,
+            E::OracleConfidenceInvalid,
+        ),
+        (|p| p.oracle_age_ppm = 10_001, E::OracleAgeInvalid),
     ];
     let (mut world, house) = World::with_house();
     for (number, (change, error)) in cases.iter().enumerate() {

@@ -269,6 +269,7 @@ impl Moment<'_> {
             price_exponent: PRICE_EXPONENT,
             lot_size: LOT_SIZE,
             grid: self.grid()?,
+            oracle: estuary_risk::charges::OracleQuality::default(),
         };
         self.report(&inputs, held, cost)
             .map_err(|error| anyhow!("{error:?}"))

@@ -88,7 +88,7 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
     for (key, chain, file) in numbers {
         plan.compare(&name(key), chain, file);
     }
-    let (wanted, _, wanted_blocks) = store_parameters(&args.parameters)?;
+    let wanted = store_parameters(&args.parameters)?;
     macro_rules! parameters {
         ($stored:expr, $wanted:expr, $($key:ident),*) => {
             $(plan.compare(
@@ -100,7 +100,7 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
     }
     parameters!(
         found.parameters,
-        wanted,
+        wanted.parameters,
         spot_range_ppm,
         node_ppm,
         tail_multiple_ppm,
@@ -113,11 +113,19 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
     );
     parameters!(
         found.blocks,
-        wanted_blocks,
+        wanted.blocks,
         twist_ppm,
         skew_ppm,
         basis_ppm,
         basis_annual_ppm
+    );
+    parameters!(
+        found.charges,
+        wanted.charges,
+        short_minimum_ppm,
+        short_minimum_maintenance_ppm,
+        oracle_confidence_ppm,
+        oracle_age_ppm
     );
     Ok(())
 }

@@ -19,6 +19,8 @@ pub const VOL_LEVEL_NAMES: [&str; 3] = ["down", "base", "up"];
 pub struct Margin {
     /// Equity and requirements.
     pub report: MarginReport,
+    /// What the requirements are made of.
+    pub totals: AccountTotals,
     /// Equity less initial margin.
     pub health_initial: Money,
     /// Equity less maintenance margin.
@@ -87,6 +89,7 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Margin, InputError> {
         health_initial: report.health_initial().map_err(overflow)?,
         health_maintenance: report.health_maintenance().map_err(overflow)?,
         report,
+        totals,
         markets,
     })
 }

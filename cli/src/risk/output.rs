@@ -1,5 +1,6 @@
 //! The answers as JSON: the names are an interface.
 
+use estuary_risk::market::MarketRisk;
 use estuary_risk::units::Money;
 
 use super::decimal::Decimal;
@@ -39,6 +40,17 @@ pub fn margin(margin: &Margin, notes: &Notes) -> Node {
         ("senior", amount(report.senior)),
         ("initial_margin", amount(report.initial_margin)),
         ("maintenance_margin", amount(report.maintenance_margin)),
+        ("scenario_loss", amount(margin.totals.scenario_loss)),
+        ("short_minimum", amount(margin.totals.short_minimum)),
+        (
+            "short_minimum_maintenance",
+            amount(margin.totals.short_minimum_maintenance),
+        ),
+        (
+            "oracle_contingency",
+            amount(margin.totals.oracle_contingency),
+        ),
+        ("gross", amount(margin.totals.gross)),
         ("health_initial", amount(margin.health_initial)),
         ("health_maintenance", amount(margin.health_maintenance)),
         (
@@ -65,6 +77,18 @@ fn margin_market(market: &MarketMargin) -> Node {
         ("twist", money(market.risk.twist).into()),
         ("skew", money(market.risk.skew).into()),
         ("basis", money(market.risk.basis).into()),
+        ("expiring_longs", money(market.risk.expiring_longs).into()),
+        ("defined_loss", limit(market.risk.defined_loss)),
+        ("short_minimum", money(market.risk.short_minimum).into()),
+        (
+            "short_minimum_maintenance",
+            money(market.risk.short_minimum_maintenance).into(),
+        ),
+        (
+            "oracle_contingency",
+            money(market.risk.oracle_contingency).into(),
+        ),
+        ("gross", money(market.risk.gross).into()),
         (
             "worst_scenario",
             scenarios.get(market.worst).cloned().unwrap_or(Node::Null),
@@ -73,6 +97,14 @@ fn margin_market(market: &MarketMargin) -> Node {
         ("greeks", Node::Object(greeks(&market.greeks))),
         ("positions", Node::List(positions.collect())),
     ])
+}
+
+/// A limit of losses, null where there is none.
+fn limit(loss: Money) -> Node {
+    match loss {
+        MarketRisk::NO_LIMIT => Node::Null,
+        loss => money(loss).into(),
+    }
 }
 
 fn scenario(row: &ScenarioRow) -> Node {

@@ -7,7 +7,7 @@ use estuary_risk::scenario::{
 use super::json::{At, Fields, InputError};
 use super::notes::Notes;
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 16] = [
     "spot_range",
     "nodes",
     "tails",
@@ -20,6 +20,10 @@ const FIELDS: [&str; 12] = [
     "skew",
     "basis",
     "basis_annual",
+    "short_minimum",
+    "short_minimum_maintenance",
+    "oracle_confidence",
+    "oracle_age",
 ];
 
 /// The defaults of a market: those of BTC, ETH and SOL, and SOL's, the widest, for any other symbol.
@@ -63,6 +67,16 @@ fn read_fields(
         ("skew", &mut parameters.blocks.skew_ppm),
         ("basis", &mut parameters.blocks.basis_ppm),
         ("basis_annual", &mut parameters.blocks.basis_annual_ppm),
+        ("short_minimum", &mut parameters.charges.short_minimum_ppm),
+        (
+            "short_minimum_maintenance",
+            &mut parameters.charges.short_minimum_maintenance_ppm,
+        ),
+        (
+            "oracle_confidence",
+            &mut parameters.charges.oracle_confidence_ppm,
+        ),
+        ("oracle_age", &mut parameters.charges.oracle_age_ppm),
     ];
     for (name, target) in plain {
         if let Some(at) = fields.optional(name) {
@@ -180,6 +194,13 @@ fn explain(path: &str, error: ParameterError, parameters: &ScenarioParameters) -
         ParameterError::Skew => ("skew", "must be at most 0.5".to_owned()),
         ParameterError::Basis => ("basis", "must be at most 0.1".to_owned()),
         ParameterError::BasisAnnual => ("basis_annual", "must be at most 0.5".to_owned()),
+        ParameterError::ShortMinimum => ("short_minimum", "must be at most 0.1".to_owned()),
+        ParameterError::ShortMinimumMaintenance => (
+            "short_minimum_maintenance",
+            "must be at most short_minimum".to_owned(),
+        ),
+        ParameterError::OracleConfidence => ("oracle_confidence", "must be at most 10".to_owned()),
+        ParameterError::OracleAge => ("oracle_age", "must be at most 0.01".to_owned()),
     };
     InputError::new(format!("{path}.{field}"), message)
 }

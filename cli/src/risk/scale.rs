@@ -102,6 +102,7 @@ impl MarketPrices {
             price_exponent: -(self.decimals as i8),
             lot_size: 10u64.pow(lot_power),
             grid: market.grid,
+            oracle: market.oracle,
         }
     }
 }

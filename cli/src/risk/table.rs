@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use estuary_risk::market::MarketRisk;
 use estuary_risk::units::Money;
 
 use super::margin::{Margin, MarketMargin, VOL_LEVEL_NAMES};
@@ -84,6 +85,10 @@ pub fn margin(margin: &Margin, notes: &Notes) -> String {
         ("senior", report.senior),
         ("initial margin", report.initial_margin),
         ("maintenance margin", report.maintenance_margin),
+        ("scenario loss", margin.totals.scenario_loss),
+        ("short-option minimum", margin.totals.short_minimum),
+        ("oracle contingency", margin.totals.oracle_contingency),
+        ("gross exposure", margin.totals.gross),
         ("health, initial", margin.health_initial),
         ("health, maintenance", margin.health_maintenance),
     ] {
@@ -105,8 +110,18 @@ fn margin_market(market: &MarketMargin, out: &mut String) {
         ("twist", market.risk.twist),
         ("skew", market.risk.skew),
         ("basis", market.risk.basis),
+        ("expiring longs", market.risk.expiring_longs),
+        ("short-option minimum", market.risk.short_minimum),
+        ("oracle contingency", market.risk.oracle_contingency),
+        ("gross exposure", market.risk.gross),
     ] {
         table.row(vec![name.to_owned(), cents(loss)]);
+    }
+    if market.risk.defined_loss != MarketRisk::NO_LIMIT {
+        table.row(vec![
+            "most it can lose".to_owned(),
+            cents(market.risk.defined_loss),
+        ]);
     }
     for (name, value) in [
         ("delta", market.greeks.delta),

@@ -88,6 +88,7 @@ fn market_report(bencher: Bencher, options: usize) {
         price_exponent: -8,
         lot_size: 1_000_000,
         grid: grid(),
+        oracle: estuary_risk::charges::OracleQuality::default(),
     };
     let strikes: Vec<_> = (0..options)
         .map(|index| {

@@ -1,9 +1,9 @@
 //! The blocks beside the core and the tails: how the term structure of volatility, the skew and the basis may move
 //! while spot stays where it is (`margin-model.md`, section 3). Each is two columns, repriced.
 
-use crate::fixed::ln_q40;
-use crate::scenario::{log_of_multiple_q28, ratio_up, ParameterError};
-use crate::units::{ONE_PPM, ONE_Q30, SECONDS_PER_DAY, SECONDS_PER_YEAR};
+use crate::fixed::{ln_q40, LN_2_Q40};
+use crate::scenario::{ratio_up, ParameterError};
+use crate::units::{ONE_PPM, ONE_Q30, SECONDS_PER_YEAR};
 
 /// Columns of the blocks, two each: twist, skew, basis.
 pub const BLOCK_COLUMNS: usize = 6;
@@ -25,6 +25,8 @@ pub const MAX_BASIS_ANNUAL_PPM: u32 = 500_000;
 /// Whatever the maturity, no forward moves by more than this in the basis block (half of it).
 const MAX_BASIS_SHOCK_Q30: i64 = ONE_Q30 >> 1;
 
+/// ln of 30 days in seconds, Q40.
+const LN_30_DAYS_Q40: i64 = 16237522118234;
 /// ln 12 in Q40: the twist reaches its full size at 30 × 12 days and at 30 / 12.
 const LN_12_Q40: i64 = 2_732_183_755_380;
 /// 1 / ln 12 in Q30.
@@ -106,7 +108,12 @@ impl BlockShocks {
             // Below 2^31 × 2^31.
             basis_forward_q30: multiples
                 .map(|multiple| forward_ratio_q30.wrapping_mul(multiple) >> 30),
-            basis_log_q28: multiples.map(log_of_multiple_q28),
+            // Between 1/2 and 3/2: the logarithm of 2^30 comes off.
+            basis_log_q28: multiples.map(|multiple| {
+                let log_q40 =
+                    ln_q40(multiple.unsigned_abs()).wrapping_sub(LN_2_Q40.wrapping_mul(30));
+                log_q40.wrapping_add(1 << 11) >> 12
+            }),
         }
     }
 
@@ -119,10 +126,9 @@ impl BlockShocks {
 
 /// `t × clamp(ln(DTE/30) / ln 12, −1, 1)` in Q30, to a few units.
 fn twist_q30(twist_ppm: u32, seconds_left: i64) -> i64 {
-    let thirty_days = SECONDS_PER_DAY.unsigned_abs().saturating_mul(30);
     let left = ln_q40(seconds_left.max(1).unsigned_abs());
     let log_q40 = left
-        .wrapping_sub(ln_q40(thirty_days))
+        .wrapping_sub(LN_30_DAYS_Q40)
         .clamp(-LN_12_Q40, LN_12_Q40);
     // Below 2^29.4 × 2^28.7.
     let share_q30 =
@@ -146,7 +152,7 @@ fn basis_q30(parameters: &BlockParameters, seconds_left: i64) -> i64 {
 mod tests {
     use super::*;
 
-    const DAY: i64 = SECONDS_PER_DAY;
+    const DAY: i64 = crate::units::SECONDS_PER_DAY;
 
     fn shocks(days: i64) -> BlockShocks {
         BlockShocks::new(&BlockParameters::DEFAULT, days * DAY, ONE_Q30)

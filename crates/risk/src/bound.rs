@@ -37,6 +37,20 @@ impl LongSide {
         add_scaled(&mut self.value_q28, lots, &array.value_q28);
         add_scaled(&mut self.slope_q28, lots, &array.slope_q28);
     }
+
+    /// Adds another book's longs. The caller keeps Σ lots below 2^32.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.lots = self.lots.wrapping_add(other.lots);
+        let sums = self.value_q28.iter_mut().chain(&mut self.slope_q28);
+        for (sum, more) in sums.zip(other.value_q28.iter().chain(&other.slope_q28)) {
+            *sum = sum.wrapping_add(*more);
+        }
+    }
+
+    /// The slopes, lots × Q28.
+    pub(crate) fn slopes_q28(&self) -> &[i64; COLUMNS] {
+        &self.slope_q28
+    }
 }
 
 /// `sums += lots × entries`, the inner loop of every evaluation.

@@ -5,7 +5,7 @@
 //!
 //! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
 //! scenarios ([`scenario`], [`blocks`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
-//! ([`bound`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
+//! ([`bound`]) → what is charged besides ([`charges`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
 //! ([`liquidation`]) and what a trade costs ([`fees`]).
 #![no_std]
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ pub mod array;
 pub mod black76;
 pub mod blocks;
 pub mod bound;
+pub mod charges;
 pub mod fees;
 pub mod fixed;
 mod fixed_table;

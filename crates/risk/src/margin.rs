@@ -27,6 +27,12 @@ pub struct AccountTotals {
     pub unsettled: Money,
     /// P: the markets' certified losses with twist, skew and basis, added.
     pub scenario_loss: Money,
+    /// SOM: the markets' short-option minimums of the initial margin, added.
+    pub short_minimum: Money,
+    /// Those of the maintenance margin, added.
+    pub short_minimum_maintenance: Money,
+    /// OC: the markets' oracle contingencies, added.
+    pub oracle_contingency: Money,
     /// G: gross exposure.
     pub gross: Money,
 }
@@ -60,6 +66,10 @@ impl AccountTotals {
         self.option_value = self.option_value.plus(risk.option_value)?;
         self.unsettled = self.unsettled.plus(risk.linear_value)?.plus(cost)?;
         self.scenario_loss = self.scenario_loss.plus(risk.scenario_loss()?)?;
+        let (initial, maintenance) = risk.short_minimums()?;
+        self.short_minimum = self.short_minimum.plus(initial)?;
+        self.short_minimum_maintenance = self.short_minimum_maintenance.plus(maintenance)?;
+        self.oracle_contingency = self.oracle_contingency.plus(risk.oracle_contingency)?;
         self.gross = self.gross.plus(risk.gross)?;
         Ok(())
     }
@@ -79,10 +89,16 @@ impl AccountTotals {
         let contracts = self.option_value.plus(self.unsettled)?;
         let owned = self.cash.plus(self.spot_value)?;
         let floor = |divisor| self.gross.mul_div_up(1, divisor);
-        let loss = self.scenario_loss.min(self.most_to_lose()?);
-        let initial_margin = loss.max(floor(GROSS_DIVISOR_INITIAL)?);
+        let most = self.most_to_lose()?;
+        let loss = self.scenario_loss.min(most);
+        let initial_margin = loss
+            .plus(self.short_minimum)?
+            .plus(self.oracle_contingency)?
+            .min(most)
+            .max(floor(GROSS_DIVISOR_INITIAL)?);
         let maintenance_margin = loss
             .mul_div_up(MAINTENANCE_FRACTION_PPM, 1_000_000)?
+            .plus(self.short_minimum_maintenance)?
             .max(floor(GROSS_DIVISOR_MAINTENANCE)?)
             .min(initial_margin);
         Ok(MarginReport {

@@ -4,13 +4,16 @@
 use alloc::vec::Vec;
 
 use crate::array::{ExpiryContext, Moneyness, StrikeArray};
+use crate::charges::{fading_q16, ramp_q16, OracleQuality};
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN};
 use crate::smile::Smile;
 use crate::spot::{token_value_down, SpotBalance};
 use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 
 mod evaluation;
+mod payoff;
 pub use evaluation::MarketRisk;
+use payoff::StrikeLots;
 
 /// Call or put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +70,18 @@ pub struct MarketInputs {
     pub lot_size: u64,
     /// The stress scenarios.
     pub grid: ScenarioGrid,
+    /// How good `spot` is.
+    pub oracle: OracleQuality,
 }
 
 struct ExpiryEntry {
     id: u8,
-    /// One past the position of the newest strike of this expiry, 0 where there is none.
-    newest_strike: u16,
+    /// One past the position of the lowest strike of this expiry, 0 where there is none.
+    first_strike: u16,
+    /// What short options' minimum is multiplied by, Q16.
+    ramp_q16: u64,
+    /// How little its long options count beside what lives on, Q16; 0 until the last day.
+    fading_q16: u64,
     context: ExpiryContext,
 }
 
@@ -80,7 +89,8 @@ struct StrikeEntry {
     expiry: u8,
     strike: Price,
     vol_override_q32: u64,
-    older_strike: u16,
+    /// One past the position of the next strike up, 0 where there is none.
+    next_strike: u16,
     strike_ratio_q30: i64,
     array: StrikeArray,
 }
@@ -90,10 +100,11 @@ pub struct MarketArrays {
     inputs: MarketInputs,
     lot_value: LotValue,
     log_spot_q40: i64,
+    oracle_ppm: u32,
     inverse_spot: InverseSpot,
     expiries: Vec<ExpiryEntry>,
     strikes: Vec<StrikeEntry>,
-    net_lots: Vec<i64>,
+    net_lots: Vec<StrikeLots>,
     balances: Vec<SpotBalance>,
 }
 
@@ -104,6 +115,7 @@ impl MarketArrays {
             inputs: *inputs,
             lot_value: LotValue::new(inputs.spot, inputs.price_exponent, inputs.lot_size)?,
             log_spot_q40: crate::fixed::ln_q40(inputs.spot.0),
+            oracle_ppm: inputs.grid.charges.oracle_ppm(&inputs.oracle),
             inverse_spot: InverseSpot::new(inputs.spot)?,
             expiries: Vec::with_capacity(expiries),
             strikes: Vec::with_capacity(strikes),
@@ -117,6 +129,7 @@ impl MarketArrays {
         self.inputs = *inputs;
         self.lot_value = LotValue::new(inputs.spot, inputs.price_exponent, inputs.lot_size)?;
         self.log_spot_q40 = crate::fixed::ln_q40(inputs.spot.0);
+        self.oracle_ppm = inputs.grid.charges.oracle_ppm(&inputs.oracle);
         self.inverse_spot = InverseSpot::new(inputs.spot)?;
         self.expiries.clear();
         self.strikes.clear();
@@ -175,7 +188,9 @@ impl MarketArrays {
             ExpiryContext::new(&self.inputs.grid, seconds_left, forward_ratio_q30, smile)?;
         self.expiries.push(ExpiryEntry {
             id,
-            newest_strike: 0,
+            first_strike: 0,
+            ramp_q16: ramp_q16(seconds_left),
+            fading_q16: fading_q16(seconds_left),
             context,
         });
         Ok(())
@@ -213,19 +228,23 @@ impl MarketArrays {
             .expiries
             .get_mut(usize::from(expiry))
             .ok_or(RiskError::UnknownInstrument)?;
-        let mut older = entry.newest_strike;
-        while let Some(position) = older.checked_sub(1) {
+        // Strikes of an expiry are linked from the lowest up: the payoff at expiry is walked in that order.
+        let (mut below, mut next_strike) = (0u16, entry.first_strike);
+        while let Some(position) = next_strike.checked_sub(1) {
             let known = self
                 .strikes
                 .get(usize::from(position))
                 .ok_or(RiskError::UnknownInstrument)?;
+            if known.strike > strike {
+                break;
+            }
             if known.strike == strike && known.vol_override_q32 == vol_override_q32 {
                 return Ok(Instrument::Option {
                     kind,
                     strike: position,
                 });
             }
-            older = known.older_strike;
+            (below, next_strike) = (next_strike, known.next_strike);
         }
         if self.strikes.len() == self.strikes.capacity() {
             return Err(RiskError::CapacityExceeded);
@@ -259,12 +278,19 @@ impl MarketArrays {
             expiry,
             strike,
             vol_override_q32,
-            older_strike: entry.newest_strike,
+            next_strike,
             strike_ratio_q30,
             array: StrikeArray::ZERO,
         });
-        entry.newest_strike = position.saturating_add(1);
-        self.net_lots.push(0);
+        let link = position.saturating_add(1);
+        match below.checked_sub(1).map(usize::from) {
+            None => entry.first_strike = link,
+            Some(below) => {
+                let below = self.strikes.get_mut(below);
+                below.ok_or(RiskError::UnknownInstrument)?.next_strike = link;
+            }
+        }
+        self.net_lots.push(StrikeLots::default());
         if let Some(new) = self.strikes.last_mut() {
             let grid = &self.inputs.grid;
             new.array

@@ -4,6 +4,7 @@
 //! derived once when the parameters are set so that no instruction takes a logarithm of a shock.
 
 use crate::blocks::BlockParameters;
+use crate::charges::ChargeParameters;
 use crate::fixed::ln_q40;
 use crate::units::{ONE_PPM, ONE_Q30, SECONDS_PER_DAY};
 
@@ -62,6 +63,8 @@ pub struct ScenarioParameters {
     pub vol_power_long_ppm: u32,
     /// Twist, skew and basis.
     pub blocks: BlockParameters,
+    /// Short-option minimum and oracle contingency.
+    pub charges: ChargeParameters,
 }
 
 /// A scenario parameter that is refused, and why.
@@ -91,6 +94,14 @@ pub enum ParameterError {
     Basis,
     /// `basis_annual` exceeds 50% a year.
     BasisAnnual,
+    /// `short_minimum` exceeds 10%.
+    ShortMinimum,
+    /// `short_minimum_maintenance` exceeds `short_minimum`.
+    ShortMinimumMaintenance,
+    /// `oracle_confidence` exceeds 10.
+    OracleConfidence,
+    /// `oracle_age` exceeds 1%.
+    OracleAge,
 }
 
 /// The grid in the kernel's formats. Made by [`ScenarioParameters::grid`].
@@ -114,6 +125,8 @@ pub struct ScenarioGrid {
     pub vol_power_long_ppm: u32,
     /// Twist, skew and basis.
     pub blocks: BlockParameters,
+    /// Short-option minimum and oracle contingency.
+    pub charges: ChargeParameters,
 }
 
 /// One column, named.
@@ -165,6 +178,7 @@ impl ScenarioParameters {
             vol_power_short_ppm: 300_000,
             vol_power_long_ppm: 130_000,
             blocks: BlockParameters::DEFAULT,
+            charges: ChargeParameters::DEFAULT,
         }
     }
 
@@ -180,6 +194,7 @@ impl ScenarioParameters {
         self.validate_range()?;
         self.validate_volatility()?;
         self.blocks.validate()?;
+        self.charges.validate()?;
         let mut grid = ScenarioGrid {
             multiple_q30: [ONE_Q30; SPOT_MOVES],
             log_q28: [0; SPOT_MOVES],
@@ -190,6 +205,7 @@ impl ScenarioParameters {
             vol_power_short_ppm: self.vol_power_short_ppm,
             vol_power_long_ppm: self.vol_power_long_ppm,
             blocks: self.blocks,
+            charges: self.charges,
         };
         let fractions = self.node_ppm.iter().chain(&self.tail_multiple_ppm);
         let targets = grid.multiple_q30.iter_mut().zip(grid.log_q28.iter_mut());
@@ -311,14 +327,12 @@ impl ScenarioGrid {
     /// Volatility multipliers (down, base, up) in Q30 for an expiry `seconds_left` away:
     /// `1 ∓ v·(30/DTE)^p`, DTE floored at one day. The lower is rounded down, the upper up.
     pub fn vol_multipliers_q30(&self, seconds_left: i64) -> [u64; VOL_LEVELS] {
-        let shock = |ppm| {
-            scaled_shock_ppm(
-                ppm,
-                seconds_left,
-                self.vol_power_short_ppm,
-                self.vol_power_long_ppm,
-            )
-        };
+        let factor_q30 = shock_factor_q30(
+            seconds_left,
+            self.vol_power_short_ppm,
+            self.vol_power_long_ppm,
+        );
+        let shock = |ppm| scaled_ppm(ppm, factor_q30);
         // Shocks are below 2^22 ppm × 30 < 2^27, so the products stay below 2^58.
         let q30 = |ppm: u64| {
             ratio_up(
@@ -350,6 +364,14 @@ fn scaled_shock_ppm(
     power_short_ppm: u32,
     power_long_ppm: u32,
 ) -> u64 {
+    scaled_ppm(
+        shock_ppm,
+        shock_factor_q30(seconds_left, power_short_ppm, power_long_ppm),
+    )
+}
+
+/// `(30 / DTE)^p` in Q30, DTE floored at one day; p by the side of 30 days.
+fn shock_factor_q30(seconds_left: i64, power_short_ppm: u32, power_long_ppm: u32) -> u64 {
     let thirty_days = SECONDS_PER_DAY.unsigned_abs().saturating_mul(30);
     let left = seconds_left.max(SECONDS_PER_DAY).unsigned_abs();
     let power_ppm = if left < thirty_days {
@@ -358,11 +380,15 @@ fn scaled_shock_ppm(
         power_long_ppm
     };
     if power_ppm == 0 || left == thirty_days {
-        return u64::from(shock_ppm);
+        return 1 << 30;
     }
     // (30 × 86,400) × 2^30 < 2^52.
     let ratio_q30 = (thirty_days << 30).checked_div(left).unwrap_or(1).max(1);
-    let factor_q30 = crate::fixed::pow_q30(ratio_q30, power_ppm);
+    crate::fixed::pow_q30(ratio_q30, power_ppm)
+}
+
+/// A shock times a factor in Q30, rounded up.
+fn scaled_ppm(shock_ppm: u32, factor_q30: u64) -> u64 {
     // The factor is at most 30 and the shock below 2^22 ppm: below 2^57.
     u64::from(shock_ppm)
         .saturating_mul(factor_q30)
@@ -380,7 +406,7 @@ pub(crate) fn ratio_up(numerator: i64, factor: i64, divisor: i64) -> i64 {
 }
 
 /// ln of a positive Q30 multiple, in Q28, rounded to nearest.
-pub(crate) fn log_of_multiple_q28(multiple_q30: i64) -> i64 {
+fn log_of_multiple_q28(multiple_q30: i64) -> i64 {
     let log_q40 =
         ln_q40(multiple_q30.unsigned_abs()).saturating_sub(ln_q40(ONE_Q30.unsigned_abs()));
     log_q40.saturating_add(1 << 11) >> 12

@@ -91,6 +91,7 @@ mod tests {
             price_exponent: -8,
             lot_size: 100_000_000,
             grid: ScenarioParameters::SOL.grid().unwrap(),
+            oracle: crate::charges::OracleQuality::default(),
         };
         let lot = LotValue::new(inputs.spot, -8, inputs.lot_size).unwrap();
         SpotBalance::new(&inputs, &lot, amount, decimals, room)

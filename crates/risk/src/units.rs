@@ -68,6 +68,26 @@ impl Money {
 
     /// `self × numerator / denominator`, rounded up (towards +∞); the denominator is positive.
     pub fn mul_div_up(self, numerator: u32, denominator: u32) -> Result<Money, RiskError> {
+        // Usual amounts fit 64 bits: a division of 128 bits costs a hundred times as much on chain.
+        let product = u64::try_from(self.0)
+            .ok()
+            .and_then(|amount| amount.checked_mul(u64::from(numerator)));
+        let divisor = u64::from(denominator);
+        let quotient = product.and_then(|product| {
+            let down = product.checked_div(divisor)?;
+            // Below the product.
+            let rest = product.wrapping_sub(down.wrapping_mul(divisor));
+            i64::try_from(down.saturating_add(u64::from(rest != 0))).ok()
+        });
+        match quotient {
+            Some(rounded) => Ok(Money(rounded)),
+            None => self.wide_mul_div_up(numerator, denominator),
+        }
+    }
+
+    /// [`Money::mul_div_up`] for any amounts.
+    #[inline(never)]
+    fn wide_mul_div_up(self, numerator: u32, denominator: u32) -> Result<Money, RiskError> {
         let product = i128::from(self.0)
             .checked_mul(i128::from(numerator))
             .ok_or(RiskError::MoneyOverflow)?;
@@ -156,11 +176,35 @@ impl LotValue {
 
     /// Money of a lot-weighted fraction of spot in Qn, rounded down (towards −∞): for values.
     pub fn money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
+        if lots_fraction == 0 {
+            return Ok(Money(0));
+        }
         let mantissa = if lots_fraction < 0 {
             self.mantissa_up
         } else {
             self.mantissa
         };
+        if let (Ok(lots), Ok(shift)) = (
+            i64::try_from(lots_fraction),
+            u32::try_from(self.shift.saturating_add_unsigned(bits)),
+        ) {
+            // Below 2^63 × 2^48.
+            let product = i128::from(lots).wrapping_mul(i128::from(mantissa));
+            return i64::try_from(product >> shift.min(127))
+                .map(Money)
+                .map_err(|_| RiskError::MoneyOverflow);
+        }
+        self.wide_money_down(lots_fraction, mantissa, bits)
+    }
+
+    /// [`LotValue::money_down`] for any amounts.
+    #[inline(never)]
+    fn wide_money_down(
+        &self,
+        lots_fraction: i128,
+        mantissa: u64,
+        bits: u32,
+    ) -> Result<Money, RiskError> {
         let product = lots_fraction
             .checked_mul(i128::from(mantissa))
             .ok_or(RiskError::MoneyOverflow)?;
@@ -267,6 +311,50 @@ mod tests {
             LotValue::new(Price(1), -100, 1),
             Err(RiskError::BadLotValue)
         );
+    }
+
+    #[test]
+    fn short_ways_and_long_ways_give_the_same() {
+        let amounts = [
+            1,
+            2,
+            999,
+            1 << 20,
+            (1 << 43) - 1,
+            1 << 44,
+            i64::MAX >> 21,
+            i64::MAX,
+        ];
+        for (amount, numerator) in amounts
+            .into_iter()
+            .flat_map(|a| [(a, 1), (a, 800_000), (a, u32::MAX)])
+        {
+            for denominator in [1, 3, 20, 1_000_000] {
+                let money = Money(amount);
+                assert_eq!(
+                    money.mul_div_up(numerator, denominator),
+                    money.wide_mul_div_up(numerator, denominator)
+                );
+            }
+        }
+        for (price, lot_size) in [
+            (12_342_670_000_033, 1_000_000),
+            (200_000, 1),
+            (1 << 50, 1_000_000_000),
+        ] {
+            let lot = LotValue::new(Price(price), -8, lot_size).unwrap();
+            for lots in amounts.into_iter().flat_map(|lots| [lots, -lots]) {
+                for bits in [0, 24, 28, 30] {
+                    let mantissa = if lots < 0 {
+                        lot.mantissa_up
+                    } else {
+                        lot.mantissa
+                    };
+                    let wide = lot.wide_money_down(i128::from(lots), mantissa, bits);
+                    assert_eq!(lot.money_down(i128::from(lots), bits), wide);
+                }
+            }
+        }
     }
 
     #[test]

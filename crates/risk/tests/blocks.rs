@@ -9,6 +9,7 @@
 mod support;
 
 use estuary_risk::blocks::BlockParameters;
+use estuary_risk::charges::OracleQuality;
 use estuary_risk::market::MarketRisk;
 use estuary_risk::scenario::ScenarioParameters;
 use estuary_risk::smile::Smile;
@@ -147,6 +148,7 @@ fn worked_book(legs: &str) -> Book {
         price_exponent: -8,
         // A lot of a millionth of a unit.
         lot_size: 1_000,
+        oracle: OracleQuality::default(),
         expiries: Vec::new(),
         strikes: Vec::new(),
         legs: Vec::new(),

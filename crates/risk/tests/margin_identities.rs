@@ -25,6 +25,9 @@ proptest! {
         option_value in amount(),
         unsettled in amount(),
         scenario_loss in 0i64..1 << 59,
+        short_minimum in 0i64..1 << 58,
+        share_ppm in 0i64..=1_000_000,
+        oracle_contingency in 0i64..1 << 58,
         gross in amount(),
     ) {
         let totals = AccountTotals {
@@ -33,18 +36,24 @@ proptest! {
             option_value: Money(option_value),
             unsettled: Money(unsettled),
             scenario_loss: Money(scenario_loss),
+            short_minimum: Money(short_minimum),
+            short_minimum_maintenance: Money(
+                (i128::from(short_minimum) * i128::from(share_ppm) / 1_000_000) as i64,
+            ),
+            oracle_contingency: Money(oracle_contingency),
             gross: Money(gross.abs()),
         };
         let report = totals.report().unwrap();
         let (initial, maintenance) = (report.initial_margin, report.maintenance_margin);
         prop_assert!(maintenance <= initial);
         let only_owns = gross == 0 && unsettled >= 0;
-        let least = if only_owns { scenario_loss.min(spot_value + option_value) } else { scenario_loss };
+        let needed = scenario_loss + short_minimum + oracle_contingency;
+        let least = if only_owns { needed.min(spot_value + option_value) } else { needed };
         prop_assert!(initial.0 >= least);
         prop_assert!(!only_owns || option_value < 0 || !report.is_liquidatable());
         prop_assert!(i128::from(initial.0) * 20 >= i128::from(gross.abs()));
         prop_assert!(maintenance == initial || i128::from(maintenance.0) * 25 >= i128::from(gross.abs()));
-        prop_assert!(maintenance == initial || i128::from(maintenance.0) * 10 >= i128::from(least) * 8);
+        prop_assert!(only_owns || maintenance == initial || maintenance.0 >= scenario_loss / 10 * 8);
         prop_assert!(report.senior <= report.equity);
         prop_assert!(report.senior.0 <= cash + spot_value);
         let target = report.liquidation_target().unwrap();

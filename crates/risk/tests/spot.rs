@@ -22,6 +22,7 @@ fn arrays(spot: u64, lot_size: u64) -> MarketArrays {
         price_exponent: -8,
         lot_size,
         grid: ScenarioParameters::SOL.grid().unwrap(),
+        oracle: estuary_risk::charges::OracleQuality::default(),
     };
     let mut arrays = MarketArrays::new(&inputs, 1, 2).unwrap();
     arrays

@@ -62,6 +62,7 @@ fn arrays(parameters: &ScenarioParameters, expiries: usize) -> MarketArrays {
         price_exponent: -8,
         lot_size: 10,
         grid: parameters.grid().unwrap(),
+        oracle: estuary_risk::charges::OracleQuality::default(),
     };
     MarketArrays::new(&inputs, expiries, 16).unwrap()
 }

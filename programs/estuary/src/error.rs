@@ -581,6 +581,20 @@ pub enum EstuaryError {
     /// The shock of the basis grows by more than 50% a year.
     #[msg("basis_annual_ppm: it is over 500,000")]
     BasisAnnualInvalid,
+
+    // Charges beside the scenarios
+    /// The short-option minimum is over 10%.
+    #[msg("short_minimum_ppm: it is over 100,000")]
+    ShortMinimumInvalid,
+    /// The short-option minimum of the maintenance margin is over that of the initial margin.
+    #[msg("short_minimum_maintenance_ppm: it is over short_minimum_ppm")]
+    ShortMinimumMaintenanceInvalid,
+    /// The confidence interval would count more than ten times.
+    #[msg("oracle_confidence_ppm: it is over 10,000,000")]
+    OracleConfidenceInvalid,
+    /// The allowance for a price's age is over 1% for a root second.
+    #[msg("oracle_age_ppm: it is over 10,000")]
+    OracleAgeInvalid,
 }
 
 impl EstuaryError {

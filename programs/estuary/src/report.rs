@@ -68,8 +68,14 @@ pub struct SummaryView {
     pub option_value: i64,
     /// Perps and futures at mark plus their cost, and what matured series pay.
     pub unsettled: i64,
-    /// P: the markets' certified losses with twist, skew and basis, added.
+    /// P: the markets' certified losses with twist, skew, basis and expiring longs, added.
     pub scenario_loss: i64,
+    /// The markets' short-option minimums of the initial margin, added.
+    pub short_minimum: i64,
+    /// Those of the maintenance margin.
+    pub short_minimum_maintenance: i64,
+    /// The markets' oracle contingencies, added.
+    pub oracle_contingency: i64,
     /// Gross exposure.
     pub gross: i64,
     /// Clock of the report, unix seconds.
@@ -116,6 +122,18 @@ pub struct MarketReportView {
     pub skew: i64,
     /// Loss in the worse column of the basis, at least 0.
     pub basis: i64,
+    /// What net long options that expire within a day do not carry of these losses.
+    pub expiring_longs: i64,
+    /// The most the book can lose by spot and volatility; the largest number where there is no limit.
+    pub defined_loss: i64,
+    /// Short-option minimum of the initial margin.
+    pub short_minimum: i64,
+    /// Short-option minimum of the maintenance margin.
+    pub short_minimum_maintenance: i64,
+    /// What the width and the age of the price add to the initial margin.
+    pub oracle_contingency: i64,
+    /// The largest net delta over the nodes of the core, at spot.
+    pub delta_notional: i64,
     /// Gross exposure.
     pub gross: i64,
     /// Tokens of the underlying at its price.
@@ -169,8 +187,8 @@ pub struct PositionsView {
     pub positions: [PositionView; POSITIONS_PER_PAGE],
 }
 
-const _: () = assert!(core::mem::size_of::<SummaryView>() == 312);
-const _: () = assert!(core::mem::size_of::<MarketReportView>() == 424);
+const _: () = assert!(core::mem::size_of::<SummaryView>() == 336);
+const _: () = assert!(core::mem::size_of::<MarketReportView>() == 472);
 const _: () = assert!(core::mem::size_of::<PositionsView>() == 648);
 const _: () = assert!(core::mem::size_of::<SummaryView>() <= MAX_RETURN_DATA);
 const _: () = assert!(core::mem::size_of::<MarketReportView>() <= MAX_RETURN_DATA);

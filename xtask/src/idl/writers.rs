@@ -140,6 +140,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "parameters",
                     "grid",
                     "blocks",
+                    "charges",
                 ],
             ),
             (&["post_surface"], &["expiry_count"]),

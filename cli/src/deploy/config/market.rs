@@ -6,6 +6,7 @@ use anchor_lang::prelude::Pubkey;
 use estuary::instructions::{CreateMarketArgs, ScenarioArgs};
 use estuary::state::MAX_SERIES;
 use estuary_risk::blocks::BlockParameters;
+use estuary_risk::charges::ChargeParameters;
 use estuary_risk::scenario::{ParameterError, ScenarioParameters};
 use toml::Spanned;
 
@@ -275,6 +276,12 @@ impl Source<'_> {
                     basis_ppm: table.basis_ppm,
                     basis_annual_ppm: table.basis_annual_ppm,
                 },
+                charges: ChargeParameters {
+                    short_minimum_ppm: table.short_minimum_ppm,
+                    short_minimum_maintenance_ppm: table.short_minimum_maintenance_ppm,
+                    oracle_confidence_ppm: table.oracle_confidence_ppm,
+                    oracle_age_ppm: table.oracle_age_ppm,
+                },
             },
         };
         if let Err(error) = parameters.grid() {
@@ -295,6 +302,10 @@ impl Source<'_> {
             skew_ppm: parameters.blocks.skew_ppm,
             basis_ppm: parameters.blocks.basis_ppm,
             basis_annual_ppm: parameters.blocks.basis_annual_ppm,
+            short_minimum_ppm: parameters.charges.short_minimum_ppm,
+            short_minimum_maintenance_ppm: parameters.charges.short_minimum_maintenance_ppm,
+            oracle_confidence_ppm: parameters.charges.oracle_confidence_ppm,
+            oracle_age_ppm: parameters.charges.oracle_age_ppm,
         })
     }
 }
@@ -320,6 +331,12 @@ fn parameter_error(error: ParameterError) -> (&'static str, &'static str) {
         ParameterError::Skew => ("skew_ppm", "exceeds 0.5"),
         ParameterError::Basis => ("basis_ppm", "exceeds 10%"),
         ParameterError::BasisAnnual => ("basis_annual_ppm", "exceeds 50% a year"),
+        ParameterError::ShortMinimum => ("short_minimum_ppm", "exceeds 10%"),
+        ParameterError::ShortMinimumMaintenance => {
+            ("short_minimum_maintenance_ppm", "exceeds short_minimum_ppm")
+        }
+        ParameterError::OracleConfidence => ("oracle_confidence_ppm", "exceeds 10"),
+        ParameterError::OracleAge => ("oracle_age_ppm", "exceeds 1%"),
     }
 }
 

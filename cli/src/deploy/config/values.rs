@@ -115,6 +115,14 @@ pub struct ParameterTable {
     pub basis_ppm: u32,
     /// What it grows by with every year.
     pub basis_annual_ppm: u32,
+    /// Short-option minimum.
+    pub short_minimum_ppm: u32,
+    /// That of the maintenance margin.
+    pub short_minimum_maintenance_ppm: u32,
+    /// How many times a price's confidence interval counts.
+    pub oracle_confidence_ppm: u32,
+    /// What the root of its age counts.
+    pub oracle_age_ppm: u32,
 }
 
 struct IntVisitor;

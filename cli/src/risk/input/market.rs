@@ -1,5 +1,6 @@
 //! A market of the file: expiries, smiles, series.
 
+use estuary_risk::charges::OracleQuality;
 use estuary_risk::fixed::{sqrt_tau_q32, TAU_MAX_SECONDS};
 use estuary_risk::market::OptionKind;
 use estuary_risk::smile::{Smile, SmileError};
@@ -16,6 +17,20 @@ const VOL_MIN: f64 = 0.005;
 const VOL_MAX: f64 = 12.0;
 /// Expiries of one market: the engine's handle of an expiry is a byte.
 const MAX_EXPIRIES: usize = 256;
+
+/// Reads how wide and how old the price is: a perfect one where the file says nothing. Both are rounded up.
+fn read_oracle(fields: &Fields<'_>, spot: Decimal) -> Result<OracleQuality, InputError> {
+    let number = |name| match fields.optional(name) {
+        Some(at) => at.not_negative().map(|value| value.to_f64()),
+        None => Ok(0.0),
+    };
+    let confidence = number("confidence")? / spot.to_f64() * 1e6;
+    Ok(OracleQuality {
+        // Casts saturate.
+        confidence_ppm: confidence.ceil() as u32,
+        age_seconds: number("price_age")?.ceil() as u32,
+    })
+}
 
 /// Reads one market.
 pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputError> {
@@ -36,12 +51,7 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         return Err(at_symbol.fail(format!("{symbol} is the settlement token")));
     }
     let spot = fields.required("spot")?.positive()?;
-    // Checked, but without effect until the requirement contains an oracle contingency.
-    for name in ["confidence", "price_age"] {
-        if let Some(at) = fields.optional(name) {
-            at.not_negative()?;
-        }
-    }
+    let oracle = read_oracle(&fields, spot)?;
     let grid = parameters::read(&symbol, &fields, notes)?;
     let lot_decimals = match fields.optional("lot") {
         Some(at) => Some(liquidation::read_lot(&at)?),
@@ -71,6 +81,7 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         path: at.path.clone(),
         symbol,
         spot,
+        oracle,
         grid,
         discount,
         lot_decimals,

@@ -4,6 +4,7 @@ mod account;
 mod liquidation;
 mod market;
 
+use estuary_risk::charges::OracleQuality;
 use estuary_risk::liquidation::DiscountParameters;
 use estuary_risk::market::OptionKind;
 use estuary_risk::scenario::ScenarioGrid;
@@ -36,6 +37,8 @@ pub struct Market {
     pub symbol: String,
     /// The index price.
     pub spot: Decimal,
+    /// How wide and how old that price is.
+    pub oracle: OracleQuality,
     /// Its stress scenarios.
     pub grid: ScenarioGrid,
     /// What a liquidator of its positions earns.

@@ -21,6 +21,7 @@ fn arrays() -> MarketArrays {
         price_exponent: -8,
         lot_size: 1_000_000_000,
         grid: ScenarioParameters::BTC.grid().unwrap(),
+        oracle: crate::charges::OracleQuality::default(),
     };
     let mut arrays = MarketArrays::new(&inputs, 1, 8).unwrap();
     arrays

@@ -1,11 +1,15 @@
 //! One book against the arrays of a market: its columns, its losses, its exposure and its value.
 
-use super::{linear_pnl_q28, Instrument, Leg, MarketArrays, OptionKind};
-use crate::array::ExpiryContext;
+use alloc::boxed::Box;
+
+use super::payoff::StrikeLots;
+use super::{linear_pnl_q28, Instrument, Leg, MarketArrays, OptionKind, StrikeEntry};
+use crate::array::{ExpiryContext, StrikeArray};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
 use crate::bound::{add_scaled, certified_loss_q28, core_dips, CellDip, LongSide};
-use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
-use crate::units::{Money, RiskError, MAX_LOTS_PER_MARKET, ONE_Q30};
+use crate::margin::GROSS_DIVISOR_INITIAL;
+use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS, SPOT_NODES, VOL_LEVELS};
+use crate::units::{Money, RiskError, MAX_LOTS_PER_MARKET, ONE_PPM, ONE_Q30};
 
 /// The risk of one book in one market.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +31,22 @@ pub struct MarketRisk {
     pub skew: Money,
     /// B: loss in the worse column of the basis, like `twist`.
     pub basis: Money,
+    /// By how much all four would be worse without net long options that expire within a day, times `1 − DTE` of the nearest,
+    /// rounded up: what expires tonight does not carry what lives on.
+    pub expiring_longs: Money,
     /// Gross exposure: linear notional by expiry and short-option notional, rounded up.
     pub gross: Money,
+    /// The largest net delta over the nodes of the core, at spot, rounded up.
+    pub delta_notional: Money,
+    /// SOM: the short-option minimum of the initial margin, rounded up.
+    pub short_minimum: Money,
+    /// The short-option minimum of the maintenance margin, rounded up.
+    pub short_minimum_maintenance: Money,
+    /// OC: what the width and the age of the price add to the initial margin, rounded up.
+    pub oracle_contingency: Money,
+    /// The most the book can lose by spot and volatility where its options are of one expiry and their payoff has a lower
+    /// bound; [`MarketRisk::NO_LIMIT`] elsewhere.
+    pub defined_loss: Money,
     /// Value of the options at mark, shorts negative, rounded down.
     pub option_value: Money,
     /// Value of perpetuals and futures at mark, before their cost, rounded down.
@@ -50,19 +68,42 @@ impl MarketRisk {
         twist: Money(0),
         skew: Money(0),
         basis: Money(0),
+        expiring_longs: Money(0),
         gross: Money(0),
+        delta_notional: Money(0),
+        short_minimum: Money(0),
+        short_minimum_maintenance: Money(0),
+        oracle_contingency: Money(0),
+        defined_loss: Self::NO_LIMIT,
         option_value: Money(0),
         linear_value: Money(0),
         spot_value: Money(0),
         delta_q30: 0,
     };
 
-    /// What the market adds to P: its certified loss and the blocks.
+    /// Stands for a loss without a limit.
+    pub const NO_LIMIT: Money = Money(i64::MAX);
+
+    /// What the market adds to P: its certified loss, the blocks and what expiring longs do not carry, at most what the book
+    /// can lose.
     pub fn scenario_loss(&self) -> Result<Money, RiskError> {
-        self.certified_loss
+        let loss = self
+            .certified_loss
             .plus(self.twist)?
             .plus(self.skew)?
-            .plus(self.basis)
+            .plus(self.basis)?
+            .plus(self.expiring_longs)?;
+        Ok(loss.min(self.defined_loss))
+    }
+
+    /// What the market adds to the short-option minimum, initial and maintenance: no more than the book can lose beyond
+    /// `scenario_loss`.
+    pub fn short_minimums(&self) -> Result<(Money, Money), RiskError> {
+        let room = self.defined_loss.minus(self.scenario_loss()?)?;
+        Ok((
+            self.short_minimum.min(room),
+            self.short_minimum_maintenance.min(room),
+        ))
     }
 
     /// The scenario of the largest weighted loss.
@@ -73,7 +114,7 @@ impl MarketRisk {
 
 /// Sums over the legs of a book before the scenarios.
 #[derive(Default)]
-struct BookSums {
+pub(super) struct BookSums {
     absolute_lots: u64,
     /// Σ lots × F/S of linear legs and, by parity, of short puts: Q30.
     linear_q30: i64,
@@ -87,13 +128,29 @@ struct BookSums {
     balances: u64,
     /// Exact value of the balances.
     balance_value: i128,
-    short_option_lots: u64,
-    has_futures: bool,
+    pub has_futures: bool,
     option_value_q30: i128,
     linear_value_q30: i128,
 }
 
 impl BookSums {
+    /// What options and futures of one expiry can lose until then, Q30 lots of spot: what they are worth now less their
+    /// worst payoff, at least 0.
+    fn defined_loss_q30(&self, worst_payoff_q24: i64) -> i128 {
+        let perpetuals = i128::from(self.perpetual_lots) << 30;
+        self.option_value_q30
+            .wrapping_add(self.linear_value_q30)
+            .wrapping_sub(perpetuals)
+            .wrapping_sub(i128::from(worst_payoff_q24) << 6)
+            .max(0)
+    }
+
+    /// Lots of spot and perpetuals in Q30.
+    fn not_dated_q30(&self) -> i64 {
+        // Below 2^32 lots together.
+        (self.perpetual_lots << 30).wrapping_add(self.spot_q30)
+    }
+
     /// Adds the move of a linear exposure's forward in the columns of the basis.
     fn add_basis(&mut self, lots: i64, context: &ExpiryContext) {
         let moves = context.blocks.basis_moves_q30(context.forward_ratio_q30);
@@ -109,49 +166,165 @@ struct Columns<'c> {
     pnl: &'c mut [i64; COLUMNS],
     blocks: &'c mut [i64; BLOCK_COLUMNS],
     long_side: &'c mut LongSide,
+    /// Slopes of the net short options, lots × Q28.
+    short_slope: &'c mut [i64; COLUMNS],
+}
+
+/// The part of a book's net longs that is about to expire, in columns of its own.
+struct Fading {
+    /// `1 − DTE` of the nearest of them, Q16.
+    nearest_q16: u64,
+    pnl: [i64; COLUMNS],
+    blocks: [i64; BLOCK_COLUMNS],
+    long_side: LongSide,
+}
+
+impl Fading {
+    /// In the heap: a stack frame on chain has no room for a second set of columns.
+    #[inline(never)]
+    fn new(nearest_q16: u64) -> Box<Self> {
+        Box::new(Self {
+            nearest_q16,
+            pnl: [0; COLUMNS],
+            blocks: [0; BLOCK_COLUMNS],
+            long_side: LongSide::EMPTY,
+        })
+    }
+
+    /// Takes the part of `lots` that fades, all of it in the nearest expiry, rounded up; returns what is left.
+    #[inline(never)]
+    fn take(&mut self, lots: i64, fading_q16: u64, array: &StrikeArray) -> i64 {
+        // Below 2^32 lots times 2^16; no more than the lots since the nearest fades most.
+        let product = lots.unsigned_abs().wrapping_mul(fading_q16);
+        let gone = product.div_ceil(self.nearest_q16.max(1)).cast_signed();
+        if gone != 0 {
+            add_scaled(&mut self.pnl, gone, &array.value_q28);
+            add_blocks(&mut self.blocks, gone, &array.block_q28);
+            self.long_side.add(gone, array);
+        }
+        lots.wrapping_sub(gone)
+    }
+
+    /// Adds all of it to the rest of the book.
+    #[inline(never)]
+    fn join(&mut self, columns: &mut Columns<'_>) {
+        less_the_present(&mut self.pnl, &mut self.blocks);
+        let sums = columns.pnl.iter_mut().chain(columns.blocks.iter_mut());
+        for (sum, more) in sums.zip(self.pnl.iter().chain(&self.blocks)) {
+            *sum = sum.wrapping_add(*more);
+        }
+        columns.long_side.merge(&self.long_side);
+    }
+}
+
+/// The losses of a book's columns in Q28, the declared errors included.
+#[derive(Clone, Copy)]
+struct Losses {
+    certified: i128,
+    blocks: [i128; 3],
+}
+
+impl Losses {
+    /// By how much another book's losses are worse, component by component, times a share in Q16, rounded up.
+    fn excess_q28(&self, other: &Self, share_q16: u64) -> i128 {
+        // Losses are below 2^66.
+        let worse = |here: i128, there: i128| there.wrapping_sub(here).max(0);
+        let blocks = self.blocks.iter().zip(other.blocks);
+        let sum = blocks.fold(
+            worse(self.certified, other.certified),
+            |sum, (here, there)| sum.wrapping_add(worse(*here, there)),
+        );
+        sum.wrapping_mul(i128::from(share_q16)).wrapping_add(0xffff) >> 16
+    }
 }
 
 impl MarketArrays {
     /// Evaluates a book. Legs may repeat an instrument.
     ///
     /// Errors: [`RiskError::TooManyLots`], [`RiskError::MoneyOverflow`], [`RiskError::UnknownInstrument`].
+    #[inline(never)]
     pub fn evaluate(&mut self, legs: &[Leg], risk: &mut MarketRisk) -> Result<(), RiskError> {
         *risk = MarketRisk::EMPTY;
         if legs.is_empty() {
             return Ok(());
         }
-        let mut long_side = LongSide::EMPTY;
+        let (mut long_side, mut short_slope) = (LongSide::EMPTY, [0; COLUMNS]);
         let sums = self.sum_legs(legs)?;
-        let columns = Columns {
+        let mut columns = Columns {
             pnl: &mut risk.pnl_q28,
             blocks: &mut risk.block_pnl_q28,
             long_side: &mut long_side,
+            short_slope: &mut short_slope,
         };
-        let (error_q28, block_error_q28) = self.fill(columns, &sums);
-        risk.delta_q30 = self.net_delta_q30(sums.linear_q30);
-
-        let (worst_column, scan_loss_q28) = worst_column(&risk.pnl_q28, &self.inputs.grid);
-        risk.worst_column = worst_column;
-        let certified_q28 = certified_loss_q28(
-            &risk.pnl_q28,
-            &long_side,
-            &self.inputs.grid,
-            sums.absolute_lots,
-            scan_loss_q28,
-        );
+        let (fading, errors) = self.fill(&mut columns, &sums);
         let money_up = |q28: i128| self.lot_value.money_up(q28, 28);
-        risk.scan_loss = money_up(i128::from(scan_loss_q28))?;
-        risk.certified_loss = money_up(i128::from(certified_q28).wrapping_add(error_q28))?;
-        let block = |first| {
-            let loss_q28 = block_loss_q28(&risk.block_pnl_q28, first);
-            money_up(i128::from(loss_q28).wrapping_add(block_error_q28))
+        let (losses, worst) = match fading {
+            None => self.losses(&columns, sums.absolute_lots, errors),
+            Some(mut fading) => {
+                let (without, _) = self.losses(&columns, sums.absolute_lots, errors);
+                fading.join(&mut columns);
+                let (losses, worst) = self.losses(&columns, sums.absolute_lots, errors);
+                let excess_q28 = losses.excess_q28(&without, fading.nearest_q16);
+                risk.expiring_longs = money_up(excess_q28)?;
+                (losses, worst)
+            }
         };
-        (risk.twist, risk.skew, risk.basis) = (block(TWIST)?, block(SKEW)?, block(BASIS)?);
-        risk.gross = self.gross(&sums, legs)?;
+        let options_q28 = long_side
+            .slopes_q28()
+            .get(CENTRE_COLUMN)
+            .map_or(0, |long| long.wrapping_add(short_slope[CENTRE_COLUMN]));
+        risk.delta_q30 = sums
+            .linear_q30
+            .saturating_add(options_q28.saturating_mul(4));
+        risk.worst_column = worst.0;
+        risk.scan_loss = money_up(i128::from(worst.1))?;
+        risk.certified_loss = money_up(losses.certified)?;
+        let [twist, skew, basis] = losses.blocks.map(money_up);
+        (risk.twist, risk.skew, risk.basis) = (twist?, skew?, basis?);
+        let delta_q28 = largest_delta_q28(&long_side, &short_slope, sums.linear_q30);
+        risk.delta_notional = money_up(i128::from(delta_q28))?;
+        risk.oracle_contingency = risk.delta_notional.mul_div_up(self.oracle_ppm, ONE_PPM)?;
+        self.add_exposure(&sums, legs, risk)?;
         risk.option_value = self.lot_value.money_down(sums.option_value_q30, 30)?;
         risk.linear_value = self.lot_value.money_down(sums.linear_value_q30, 30)?;
         risk.spot_value = self.spot_value(&sums)?;
         Ok(())
+    }
+
+    /// The losses of filled columns, the worst of them and its loss; `errors` are those of a column and of one of the blocks.
+    #[inline(never)]
+    fn losses(
+        &self,
+        columns: &Columns<'_>,
+        absolute_lots: u64,
+        (error_q28, block_error_q28): (i128, i128),
+    ) -> (Losses, (usize, i64)) {
+        let grid = &self.inputs.grid;
+        let worst = worst_column(columns.pnl, grid);
+        let certified =
+            certified_loss_q28(columns.pnl, columns.long_side, grid, absolute_lots, worst.1);
+        let block =
+            |first| i128::from(block_loss_q28(columns.blocks, first)).wrapping_add(block_error_q28);
+        let losses = Losses {
+            certified: i128::from(certified).wrapping_add(error_q28),
+            blocks: [block(TWIST), block(SKEW), block(BASIS)],
+        };
+        (losses, worst)
+    }
+
+    /// `1 − DTE` of the nearest expiry within a day in which there is a net long option, 0 without one.
+    fn nearest_fading_q16(&self) -> u64 {
+        if self.expiries.iter().all(|expiry| expiry.fading_q16 == 0) {
+            return 0;
+        }
+        let entries = self.strikes.iter().zip(&self.net_lots);
+        let longs = entries.filter(|(_, lots)| lots.options > 0);
+        longs.fold(0, |nearest, (entry, _)| nearest.max(self.fading_q16(entry)))
+    }
+
+    fn fading_q16(&self, entry: &StrikeEntry) -> u64 {
+        let expiry = self.expiries.get(usize::from(entry.expiry));
+        expiry.map_or(0, |expiry| expiry.fading_q16)
     }
 
     /// The dips of the certified bound between the nodes of the core, of a book; see [`crate::bound`].
@@ -163,23 +336,40 @@ impl MarketArrays {
         visit: &mut dyn FnMut(CellDip),
     ) -> Result<(), RiskError> {
         let (mut pnl, mut blocks) = ([0; COLUMNS], [0; BLOCK_COLUMNS]);
-        let mut long_side = LongSide::EMPTY;
+        let (mut long_side, mut short_slope) = (LongSide::EMPTY, [0; COLUMNS]);
         let sums = self.sum_legs(legs)?;
-        let columns = Columns {
+        let mut columns = Columns {
             pnl: &mut pnl,
             blocks: &mut blocks,
             long_side: &mut long_side,
+            short_slope: &mut short_slope,
         };
-        self.fill(columns, &sums);
+        if let (Some(mut fading), _) = self.fill(&mut columns, &sums) {
+            fading.join(&mut columns);
+        }
         let grid = &self.inputs.grid;
         core_dips(&pnl, &long_side, grid, sums.absolute_lots, visit);
         Ok(())
     }
 
-    /// Fills a book's columns, zero before; returns the declared errors of a column and of one of the blocks in Q28.
+    /// Fills a book's columns, zero before, but for longs about to expire, which it returns; and the declared errors of a
+    /// column and of one of the blocks in Q28.
     #[inline(always)]
-    fn fill(&self, mut columns: Columns<'_>, sums: &BookSums) -> (i128, i128) {
-        let (error_q28, block_error_q28) = self.accumulate(&mut columns);
+    fn fill(
+        &self,
+        columns: &mut Columns<'_>,
+        sums: &BookSums,
+    ) -> (Option<Box<Fading>>, (i128, i128)) {
+        let nearest_q16 = self.nearest_fading_q16();
+        let (fading, (error_q28, block_error_q28)) = if nearest_q16 == 0 {
+            (None, self.accumulate(columns, |_, lots| lots))
+        } else {
+            let mut fading = Fading::new(nearest_q16);
+            let errors = self.accumulate(columns, |entry, lots| {
+                fading.take(lots, self.fading_q16(entry), &entry.array)
+            });
+            (Some(fading), errors)
+        };
         add_linear(columns.pnl, sums.linear_q30, &self.inputs.grid);
         let basis = columns.blocks.iter_mut().skip(BASIS);
         for (sum, linear_q30) in basis.zip(sums.basis_q30) {
@@ -188,7 +378,8 @@ impl MarketArrays {
         }
         // A balance is short of its lots by less than one in Q30 and moves by less than 8 times spot: 2 in Q28.
         let balances = i128::from(sums.balances).wrapping_mul(2);
-        (error_q28.wrapping_add(balances), block_error_q28)
+        let errors = (error_q28.wrapping_add(balances), block_error_q28);
+        (fading, errors)
     }
 
     /// Whole lots of underlying at spot, rounded down, and balances at their own value.
@@ -204,7 +395,7 @@ impl MarketArrays {
     /// Nets options by strike into `net_lots` and sums everything else.
     fn sum_legs(&mut self, legs: &[Leg]) -> Result<BookSums, RiskError> {
         let mut sums = BookSums::default();
-        self.net_lots.fill(0);
+        self.net_lots.fill(StrikeLots::default());
         for leg in legs {
             let each = self.absolute_lots(leg.instrument)?;
             let lots = leg.lots.unsigned_abs().saturating_mul(each);
@@ -244,7 +435,7 @@ impl MarketArrays {
                 }
                 Instrument::Option { kind, strike } => {
                     if let Some(net) = self.net_lots.get_mut(usize::from(strike)) {
-                        *net = net.wrapping_add(leg.lots);
+                        net.add(kind, leg.lots);
                     }
                     if kind == OptionKind::Put {
                         let context = self.context(self.strike(strike)?.expiry)?;
@@ -252,10 +443,6 @@ impl MarketArrays {
                             .linear_q30
                             .wrapping_sub(exposure_q30(context.forward_ratio_q30));
                         sums.add_basis(leg.lots.wrapping_neg(), context);
-                    }
-                    if leg.lots < 0 {
-                        sums.short_option_lots =
-                            sums.short_option_lots.wrapping_add(leg.lots.unsigned_abs());
                     }
                     sums.option_value_q30 = sums.option_value_q30.wrapping_add(value_q30);
                 }
@@ -265,10 +452,16 @@ impl MarketArrays {
     }
 
     /// Adds the net options to the columns; returns the declared errors of a column and of one of the blocks in Q28.
-    fn accumulate(&self, columns: &mut Columns<'_>) -> (i128, i128) {
+    /// `keep` says how many of a strike's net longs stay.
+    #[inline(never)]
+    fn accumulate(
+        &self,
+        columns: &mut Columns<'_>,
+        mut keep: impl FnMut(&StrikeEntry, i64) -> i64,
+    ) -> (i128, i128) {
         let (mut error_q28, mut long_error_q28) = (0u64, 0u64);
         for (entry, lots) in self.strikes.iter().zip(&self.net_lots) {
-            let (array, lots) = (&entry.array, *lots);
+            let (array, mut lots) = (&entry.array, lots.options);
             if lots == 0 {
                 continue;
             }
@@ -277,60 +470,125 @@ impl MarketArrays {
                 .unsigned_abs()
                 .wrapping_mul(array.error_q28.unsigned_abs());
             error_q28 = error_q28.wrapping_add(error);
-            add_scaled(columns.pnl, lots, &array.value_q28);
-            for (sum, value) in columns.blocks.iter_mut().zip(&array.block_q28) {
-                *sum = sum.wrapping_add(lots.wrapping_mul(i64::from(*value)));
-            }
             if lots > 0 {
                 long_error_q28 = long_error_q28.wrapping_add(error);
+                lots = keep(entry, lots);
+                if lots == 0 {
+                    continue;
+                }
+            }
+            add_scaled(columns.pnl, lots, &array.value_q28);
+            add_blocks(columns.blocks, lots, &array.block_q28);
+            if lots > 0 {
                 columns.long_side.add(lots, array);
+            } else {
+                add_scaled(columns.short_slope, lots, &array.slope_q28);
             }
         }
-        // From values to profit and loss: less the present value.
-        let now = columns.pnl[CENTRE_COLUMN];
-        for sum in columns.pnl.iter_mut().chain(columns.blocks.iter_mut()) {
-            *sum = sum.wrapping_sub(now);
-        }
+        less_the_present(columns.pnl, columns.blocks);
         // A dip is off by at most the errors of a value and a slope at each end: three times an entry's.
         let dips = i128::from(long_error_q28).wrapping_mul(3);
         let error_q28 = i128::from(error_q28);
         (error_q28.wrapping_add(dips), error_q28)
     }
 
-    fn net_delta_q30(&self, linear_q30: i64) -> i64 {
-        let options = self
-            .strikes
-            .iter()
-            .zip(&self.net_lots)
-            .fold(0i64, |sum, (entry, lots)| {
-                let slope = entry.array.slope_q28[CENTRE_COLUMN];
-                sum.wrapping_add(lots.wrapping_mul(i64::from(slope)))
-            });
-        linear_q30.saturating_add(options.saturating_mul(4))
+    /// Gross exposure, the short-option minimum and the limit of a defined risk.
+    #[inline(never)]
+    fn add_exposure(
+        &self,
+        sums: &BookSums,
+        legs: &[Leg],
+        risk: &mut MarketRisk,
+    ) -> Result<(), RiskError> {
+        let futures = |position: usize| {
+            let of_expiry = |leg: &Leg| match leg.instrument {
+                Instrument::Future { expiry } if usize::from(expiry) == position => leg.lots,
+                _ => 0,
+            };
+            legs.iter()
+                .fold(0i64, |net, leg| net.saturating_add(of_expiry(leg)))
+        };
+        let exposure = self.short_exposure(sums, &futures);
+        let mut options_q30 = i128::from(exposure.gross_q24) << 6;
+        if let Some(worst_q24) = exposure.worst_payoff_q24 {
+            let defined_q30 = sums.defined_loss_q30(worst_q24);
+            let most_q30 = defined_q30.saturating_mul(i128::from(GROSS_DIVISOR_INITIAL));
+            // Not nothing: whoever is short owes, whatever is left to lose.
+            options_q30 = options_q30.min(most_q30.max(1));
+            let besides_q28 = self.worst_linear_q28(sums.not_dated_q30());
+            let loss_q30 = defined_q30.saturating_add(i128::from(besides_q28) << 2);
+            risk.defined_loss = self.lot_value.money_up(loss_q30, 30)?;
+        }
+        let linear_q30 = self.linear_gross_q30(sums, &futures);
+        let gross_q30 = linear_q30.saturating_add(options_q30);
+        risk.gross = self.lot_value.money_up(gross_q30, 30)?;
+        let ramped = i128::try_from(exposure.ramped_q24).map_err(|_| RiskError::MoneyOverflow)?;
+        let ramped = self.lot_value.money_up(ramped, 24)?;
+        let charges = &self.inputs.grid.charges;
+        (risk.short_minimum, risk.short_minimum_maintenance) = charges.short_minimum(ramped)?;
+        Ok(())
     }
 
-    /// Linear notional by expiry (perpetuals a bucket of their own, owned spot not counted, borrowed
-    /// spot counted) and short-option notional at spot.
-    fn gross(&self, sums: &BookSums, legs: &[Leg]) -> Result<Money, RiskError> {
-        let mut lots_q30 = i128::from(sums.perpetual_lots.unsigned_abs())
-            .saturating_add(i128::from(sums.short_option_lots))
-            .saturating_mul(i128::from(ONE_Q30))
+    /// Linear notional by expiry: perpetuals are a bucket of their own, owned spot is not counted, borrowed spot is.
+    fn linear_gross_q30(&self, sums: &BookSums, futures: &dyn Fn(usize) -> i64) -> i128 {
+        let mut lots_q30 = (i128::from(sums.perpetual_lots.unsigned_abs()) << 30)
             .saturating_add(i128::from(sums.spot_q30.min(0).unsigned_abs()));
         if sums.has_futures {
             for (position, entry) in self.expiries.iter().enumerate() {
-                let of_expiry = |leg: &Leg| match leg.instrument {
-                    Instrument::Future { expiry } if usize::from(expiry) == position => leg.lots,
-                    _ => 0,
-                };
-                let net = legs
-                    .iter()
-                    .fold(0i64, |net, leg| net.saturating_add(of_expiry(leg)));
+                let net = i128::from(futures(position).unsigned_abs());
                 let ratio = i128::from(entry.context.forward_ratio_q30);
-                lots_q30 =
-                    lots_q30.saturating_add(i128::from(net.unsigned_abs()).saturating_mul(ratio));
+                lots_q30 = lots_q30.saturating_add(net.saturating_mul(ratio));
             }
         }
-        self.lot_value.money_up(lots_q30, 30)
+        lots_q30
+    }
+
+    /// The largest weighted loss of a linear exposure over the scenarios, Q28, rounded up.
+    fn worst_linear_q28(&self, linear_q30: i64) -> i64 {
+        if linear_q30 == 0 {
+            return 0;
+        }
+        let mut pnl = [0; COLUMNS];
+        add_linear(&mut pnl, linear_q30, &self.inputs.grid);
+        worst_column(&pnl, &self.inputs.grid).1
+    }
+}
+
+/// The largest absolute delta over the nodes of the core, lots in Q28.
+fn largest_delta_q28(long_side: &LongSide, short_slope: &[i64; COLUMNS], linear_q30: i64) -> u64 {
+    // Whole levels at a time, which the compiler unrolls, as in `add_scaled`.
+    let (long, _) = long_side.slopes_q28().as_chunks::<SPOT_NODES>();
+    let (short, _) = short_slope.as_chunks::<SPOT_NODES>();
+    let linear_q28 = linear_q30 >> 2;
+    let mut largest = 0;
+    for (long, short) in long.iter().zip(short).take(VOL_LEVELS) {
+        for (long, short) in long.iter().zip(short) {
+            let delta = long.wrapping_add(*short).wrapping_add(linear_q28);
+            largest = delta.unsigned_abs().max(largest);
+        }
+    }
+    largest
+}
+
+/// `sums += lots × entries` over the columns of the blocks.
+#[inline(always)]
+fn add_blocks(sums: &mut [i64; BLOCK_COLUMNS], lots: i64, entries: &[u32; BLOCK_COLUMNS]) {
+    for (sum, value) in sums.iter_mut().zip(entries) {
+        *sum = sum.wrapping_add(lots.wrapping_mul(i64::from(*value)));
+    }
+}
+
+/// From values to profit and loss: less the present value.
+fn less_the_present(pnl: &mut [i64; COLUMNS], blocks: &mut [i64; BLOCK_COLUMNS]) {
+    let now = pnl[CENTRE_COLUMN];
+    let (chunks, _) = pnl.as_chunks_mut::<11>();
+    for sums in chunks {
+        for sum in sums {
+            *sum = sum.wrapping_sub(now);
+        }
+    }
+    for sum in blocks {
+        *sum = sum.wrapping_sub(now);
     }
 }
 

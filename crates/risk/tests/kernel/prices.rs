@@ -219,6 +219,7 @@ impl Errors {
             price_exponent: -8,
             lot_size: 1_000_000,
             grid: market.grid,
+            oracle: estuary_risk::charges::OracleQuality::default(),
         };
         let mut arrays = MarketArrays::new(&inputs, 1, STRIKES).expect("a market");
         arrays

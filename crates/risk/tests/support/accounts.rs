@@ -72,6 +72,7 @@ impl MarketBook {
             price_exponent: -8,
             lot_size: terms.lot_size,
             grid: terms.parameters.grid().unwrap(),
+            oracle: estuary_risk::charges::OracleQuality::default(),
         };
         let mut arrays = MarketArrays::new(&inputs, expiries.len(), strikes).unwrap();
         for (id, (seconds, forward_q30, smile)) in (0u8..).zip(expiries) {
@@ -203,6 +204,15 @@ impl Account {
         totals.add_market(&risk, Money(0)).unwrap();
         let report = totals.report().unwrap();
         report.liquidation_target().unwrap().0 + 1
+    }
+
+    /// Whether what a book can lose has a limit somewhere: there a lot more or less may change the requirement by any amount.
+    pub fn has_defined_risk(&mut self) -> bool {
+        self.markets.iter_mut().any(|market| {
+            let mut risk = MarketRisk::EMPTY;
+            market.arrays.evaluate(&market.legs, &mut risk).unwrap();
+            risk.defined_loss != MarketRisk::NO_LIMIT
+        })
     }
 
     /// What all legs count towards a limit on size.

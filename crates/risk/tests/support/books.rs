@@ -2,6 +2,7 @@
 //! floating point.
 
 use super::{out_of_the_money, ssvi_factor, Random, YEAR_SECONDS};
+use estuary_risk::charges::OracleQuality;
 use estuary_risk::fixed::ln_q40;
 use estuary_risk::market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind};
 use estuary_risk::scenario::{ScenarioParameters, SPOT_NODES, TAILS_PER_SIDE};
@@ -45,6 +46,7 @@ pub struct Book {
     pub spot: u64,
     pub price_exponent: i8,
     pub lot_size: u64,
+    pub oracle: OracleQuality,
     pub expiries: Vec<Expiry>,
     pub strikes: Vec<Strike>,
     pub legs: Vec<(Holding, i64)>,
@@ -76,6 +78,7 @@ impl Book {
             spot,
             price_exponent,
             lot_size,
+            oracle: OracleQuality::default(),
             expiries: Vec::new(),
             strikes: Vec::new(),
             legs: Vec::new(),
@@ -443,6 +446,7 @@ impl Book {
             price_exponent: self.price_exponent,
             lot_size: self.lot_size,
             grid: self.parameters.grid().unwrap(),
+            oracle: self.oracle,
         };
         let mut arrays = MarketArrays::new(&inputs, self.expiries.len(), self.strikes.len())?;
         for (id, expiry) in self.expiries.iter().enumerate() {

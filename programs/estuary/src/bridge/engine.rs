@@ -11,6 +11,7 @@ use crate::{
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
+    charges::OracleQuality,
     margin::{AccountTotals, MarginReport},
     market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind},
     units::{Money, Price},
@@ -18,11 +19,13 @@ use estuary_risk::{
 
 /// What the engine has to know of a market.
 pub(super) fn inputs(market: &MarketData<'_>) -> Result<MarketInputs> {
+    let price = market.price()?;
     Ok(MarketInputs {
-        spot: Price(market.price()?.price),
+        spot: Price(price.price),
         price_exponent: market.header.price_exponent,
         lot_size: market.header.lot_size,
-        grid: load_grid(&market.header.grid, &market.header.blocks),
+        grid: load_grid(market.header),
+        oracle: OracleQuality::new(price.price, price.confidence, price.age_seconds),
     })
 }
 
@@ -175,6 +178,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EstuaryError::LotValueOutOfRange`].
+    #[inline(never)]
     pub fn new(markets: &[MarketData<'_>], most_series: usize) -> Result<Option<Box<Self>>> {
         let priced = markets.iter().filter(|market| market.price.is_some());
         let expiries = priced
@@ -199,6 +203,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EstuaryError::LotValueOutOfRange`], [`EstuaryError::PriceMissing`].
+    #[inline(never)]
     pub fn enter(&mut self, market: &MarketData<'_>) -> Result<()> {
         self.arrays.restart(&inputs(market)?).map_err(risk_error)
     }

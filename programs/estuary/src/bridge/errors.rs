@@ -108,6 +108,10 @@ pub(super) fn parameter_error(error: ParameterError) -> EstuaryError {
         ParameterError::Skew => EstuaryError::SkewInvalid,
         ParameterError::Basis => EstuaryError::BasisShockInvalid,
         ParameterError::BasisAnnual => EstuaryError::BasisAnnualInvalid,
+        ParameterError::ShortMinimum => EstuaryError::ShortMinimumInvalid,
+        ParameterError::ShortMinimumMaintenance => EstuaryError::ShortMinimumMaintenanceInvalid,
+        ParameterError::OracleConfidence => EstuaryError::OracleConfidenceInvalid,
+        ParameterError::OracleAge => EstuaryError::OracleAgeInvalid,
     }
 }
 

@@ -60,6 +60,7 @@ impl Liquidation {
     /// # Errors
     /// [`crate::EstuaryError::NotLiquidatable`], [`crate::EstuaryError::NothingToLiquidate`],
     /// [`crate::EstuaryError::LiquidationSizeTooSmall`], the engine's.
+    #[inline(never)]
     pub fn plan(
         account: &MarginAccount,
         liquidator: &MarginAccount,
@@ -104,6 +105,7 @@ impl Liquidation {
     ///
     /// # Errors
     /// [`crate::EstuaryError::SlotUnknown`] for a position without a series, [`crate::EstuaryError::AmountOverflow`].
+    #[inline(never)]
     pub fn handover(
         &self,
         account: &MarginAccount,
@@ -146,6 +148,7 @@ impl Liquidation {
     ///
     /// # Errors
     /// The engine's.
+    #[inline(never)]
     pub fn assess_liquidator(
         &mut self,
         liquidator: &MarginAccount,

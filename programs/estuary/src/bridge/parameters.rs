@@ -5,7 +5,7 @@ use crate::{
     error::EstuaryError,
     instructions::ScenarioArgs,
     state::{
-        market::{StoredBlocks, StoredGrid, StoredParameters},
+        market::{StoredBlocks, StoredCharges, StoredGrid, StoredParameters},
         Expiry, Market,
     },
 };
@@ -13,6 +13,7 @@ use anchor_lang::prelude::*;
 use estuary_risk::{
     array::{MAX_FORWARD_RATIO_Q30, MIN_FORWARD_RATIO_Q30},
     blocks::BlockParameters,
+    charges::ChargeParameters,
     fixed::{ln_q40, sqrt_tau_q32},
     scenario::{ScenarioGrid, ScenarioParameters},
     smile::{check_no_calendar, Smile, SmileError, SmileSlice},
@@ -22,20 +23,37 @@ use estuary_risk::{
 /// Parts per billion of a whole, times the seconds of a year.
 const PPB_YEAR: i128 = 1_000_000_000 * SECONDS_PER_YEAR as i128;
 
-/// Checks scenario parameters and derives their grid, both in account form.
+/// Scenario parameters as a market's account keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredScenarios {
+    /// Range, nodes, tails and volatility shocks.
+    pub parameters: StoredParameters,
+    /// What is derived from them.
+    pub grid: StoredGrid,
+    /// Twist, skew and basis.
+    pub blocks: StoredBlocks,
+    /// Short-option minimum and oracle contingency.
+    pub charges: StoredCharges,
+}
+
+/// Checks scenario parameters and derives their grid, all in account form.
 ///
 /// # Errors
 /// The error that names the wrong parameter.
-pub fn store_parameters(
-    args: &ScenarioArgs,
-) -> Result<(StoredParameters, StoredGrid, StoredBlocks)> {
-    let stored_blocks = StoredBlocks {
+pub fn store_parameters(args: &ScenarioArgs) -> Result<StoredScenarios> {
+    let charges = StoredCharges {
+        short_minimum_ppm: args.short_minimum_ppm,
+        short_minimum_maintenance_ppm: args.short_minimum_maintenance_ppm,
+        oracle_confidence_ppm: args.oracle_confidence_ppm,
+        oracle_age_ppm: args.oracle_age_ppm,
+    };
+    let blocks = StoredBlocks {
         twist_ppm: args.twist_ppm,
         skew_ppm: args.skew_ppm,
         basis_ppm: args.basis_ppm,
         basis_annual_ppm: args.basis_annual_ppm,
     };
-    let parameters = ScenarioParameters {
+    let scenarios = ScenarioParameters {
         spot_range_ppm: args.spot_range_ppm,
         node_ppm: args.node_ppm,
         tail_multiple_ppm: args.tail_multiple_ppm,
@@ -45,10 +63,11 @@ pub fn store_parameters(
         vol_down_ppm: args.vol_down_ppm,
         vol_power_short_ppm: args.vol_power_short_ppm,
         vol_power_long_ppm: args.vol_power_long_ppm,
-        blocks: load_blocks(&stored_blocks),
+        blocks: load_blocks(&blocks),
+        charges: load_charges(&charges),
     };
-    let grid = parameters.grid().map_err(parameter_error)?;
-    let stored = StoredParameters {
+    let grid = scenarios.grid().map_err(parameter_error)?;
+    let parameters = StoredParameters {
         spot_range_ppm: args.spot_range_ppm,
         node_ppm: args.node_ppm,
         tail_multiple_ppm: args.tail_multiple_ppm,
@@ -70,7 +89,21 @@ pub fn store_parameters(
         vol_power_short_ppm: grid.vol_power_short_ppm,
         vol_power_long_ppm: grid.vol_power_long_ppm,
     };
-    Ok((stored, grid, stored_blocks))
+    Ok(StoredScenarios {
+        parameters,
+        grid,
+        blocks,
+        charges,
+    })
+}
+
+const fn load_charges(stored: &StoredCharges) -> ChargeParameters {
+    ChargeParameters {
+        short_minimum_ppm: stored.short_minimum_ppm,
+        short_minimum_maintenance_ppm: stored.short_minimum_maintenance_ppm,
+        oracle_confidence_ppm: stored.oracle_confidence_ppm,
+        oracle_age_ppm: stored.oracle_age_ppm,
+    }
 }
 
 const fn load_blocks(stored: &StoredBlocks) -> BlockParameters {
@@ -82,7 +115,9 @@ const fn load_blocks(stored: &StoredBlocks) -> BlockParameters {
     }
 }
 
-pub(super) fn load_grid(stored: &StoredGrid, blocks: &StoredBlocks) -> ScenarioGrid {
+/// The grid of a market, with what stands beside it.
+pub(super) fn load_grid(market: &Market) -> ScenarioGrid {
+    let stored = &market.grid;
     ScenarioGrid {
         multiple_q30: stored.multiple_q30,
         log_q28: stored.log_q28,
@@ -92,7 +127,8 @@ pub(super) fn load_grid(stored: &StoredGrid, blocks: &StoredBlocks) -> ScenarioG
         vol_down_ppm: stored.vol_down_ppm,
         vol_power_short_ppm: stored.vol_power_short_ppm,
         vol_power_long_ppm: stored.vol_power_long_ppm,
-        blocks: load_blocks(blocks),
+        blocks: load_blocks(&market.blocks),
+        charges: load_charges(&market.charges),
     }
 }
 

@@ -56,6 +56,9 @@ pub fn summary(
     view.option_value = totals.option_value.0;
     view.unsettled = totals.unsettled.0;
     view.scenario_loss = totals.scenario_loss.0;
+    view.short_minimum = totals.short_minimum.0;
+    view.short_minimum_maintenance = totals.short_minimum_maintenance.0;
+    view.oracle_contingency = totals.oracle_contingency.0;
     view.gross = totals.gross.0;
     view.now = now;
     view.position_count = account.position_count;
@@ -105,6 +108,12 @@ fn market_view(engine: &Engine, market: &MarketData<'_>) -> Result<MarketReportV
     view.twist = risk.twist.0;
     view.skew = risk.skew.0;
     view.basis = risk.basis.0;
+    view.expiring_longs = risk.expiring_longs.0;
+    view.defined_loss = risk.defined_loss.0;
+    view.short_minimum = risk.short_minimum.0;
+    view.short_minimum_maintenance = risk.short_minimum_maintenance.0;
+    view.oracle_contingency = risk.oracle_contingency.0;
+    view.delta_notional = risk.delta_notional.0;
     view.gross = risk.gross.0;
     view.spot_value = risk.spot_value.0;
     view.option_value = risk.option_value.0;

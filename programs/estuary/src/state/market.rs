@@ -57,6 +57,22 @@ pub struct StoredBlocks {
 
 const _: () = assert!(size_of::<StoredBlocks>() == 16);
 
+/// What is charged beside the scenarios: `estuary_risk::charges::ChargeParameters` in account form.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct StoredCharges {
+    /// Short-option minimum in the initial margin: fraction of spot per unit that is short.
+    pub short_minimum_ppm: u32,
+    /// The same in the maintenance margin.
+    pub short_minimum_maintenance_ppm: u32,
+    /// How many times the price's confidence interval counts in the initial margin.
+    pub oracle_confidence_ppm: u32,
+    /// What the root of the price's age in seconds counts there, fraction of spot.
+    pub oracle_age_ppm: u32,
+}
+
+const _: () = assert!(size_of::<StoredCharges>() == 16);
+
 /// The grid derived from the parameters when they were set: `estuary_risk::scenario::ScenarioGrid` in account form.
 #[zero_copy]
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -146,8 +162,10 @@ pub struct Market {
     pub liquidation_insurance_ppm: u32,
     /// Twist, skew and basis as set.
     pub blocks: StoredBlocks,
+    /// Short-option minimum and oracle contingency as set.
+    pub charges: StoredCharges,
     /// Room for later versions, zero.
-    pub reserved: [u8; 352],
+    pub reserved: [u8; 336],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);

@@ -27,12 +27,8 @@ pub fn bound(count: u64) -> u64 {
         let strike_ratio_q30 = exp_q30(-(log_q28 << 12)) as i64;
         let moneyness = Moneyness::new(log_q28, strike_ratio_q30, &expiry);
         let mut array = StrikeArray::ZERO;
-        array.price(
-            &grid,
-            &expiry,
-            &moneyness,
-            expiry.slice.total_vol_q32(log_q28),
-        );
+        let vol_q32 = expiry.slice.total_vol_q32(log_q28);
+        array.price(&grid, &expiry, &moneyness, vol_q32, [vol_q32; 2]);
         for (column, sum) in pnl.iter_mut().enumerate() {
             *sum += lots * array.pnl_q28(column);
         }

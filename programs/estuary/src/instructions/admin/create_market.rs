@@ -48,7 +48,7 @@ impl<'info> CreateMarket<'info> {
     /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::TooManyMarkets`], and one error per parameter.
     pub fn handle(ctx: Context<'info, Self>, args: CreateMarketArgs) -> Result<()> {
         args.validate()?;
-        let (parameters, grid, blocks) = bridge::store_parameters(&args.parameters)?;
+        let scenarios = bridge::store_parameters(&args.parameters)?;
         let mut clearinghouse = state::write(&ctx.accounts.clearinghouse)?;
         let mut market = ctx.accounts.market.load_init()?;
         market.version = Market::VERSION;
@@ -72,9 +72,10 @@ impl<'info> CreateMarket<'info> {
         market.maker_fee_ppm = args.maker_fee_ppm;
         market.taker_fee_ppm = args.taker_fee_ppm;
         market.option_fee_cap_ppm = args.option_fee_cap_ppm;
-        market.parameters = parameters;
-        market.grid = grid;
-        market.blocks = blocks;
+        market.parameters = scenarios.parameters;
+        market.grid = scenarios.grid;
+        market.blocks = scenarios.blocks;
+        market.charges = scenarios.charges;
         let mut ledger = ctx.accounts.ledger.load_init()?;
         ledger.version = MarketLedger::VERSION;
         ledger.bump = ctx.bumps.ledger;

@@ -44,6 +44,14 @@ pub struct ScenarioArgs {
     pub basis_ppm: u32,
     /// What that change grows by with every year to expiry.
     pub basis_annual_ppm: u32,
+    /// Short-option minimum in the initial margin: fraction of spot per unit that is short.
+    pub short_minimum_ppm: u32,
+    /// The same in the maintenance margin.
+    pub short_minimum_maintenance_ppm: u32,
+    /// How many times the price's confidence interval counts in the initial margin.
+    pub oracle_confidence_ppm: u32,
+    /// What the root of the price's age in seconds counts there, fraction of spot.
+    pub oracle_age_ppm: u32,
 }
 
 /// Arguments of `create_market`.

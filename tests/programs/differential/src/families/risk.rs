@@ -2,6 +2,7 @@
 
 use crate::random::{Digest, Random};
 use estuary_risk::array::{ExpiryContext, Moneyness, StrikeArray};
+use estuary_risk::charges::OracleQuality;
 use estuary_risk::fixed;
 use estuary_risk::margin::AccountTotals;
 use estuary_risk::market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind};
@@ -79,6 +80,12 @@ pub fn books(random: &mut Random, digest: &mut Digest) {
         risk.twist,
         risk.skew,
         risk.basis,
+        risk.expiring_longs,
+        risk.defined_loss,
+        risk.short_minimum,
+        risk.short_minimum_maintenance,
+        risk.oracle_contingency,
+        risk.delta_notional,
         risk.gross,
         risk.option_value,
     ] {
@@ -110,6 +117,10 @@ fn book(random: &mut Random, risk: &mut MarketRisk) -> Result<(), RiskError> {
         price_exponent: -8,
         lot_size: 1_000_000,
         grid: grid(random),
+        oracle: OracleQuality {
+            confidence_ppm: random.below(1_000_000) as u32,
+            age_seconds: random.below(100_000) as u32,
+        },
     };
     let mut arrays = MarketArrays::new(&inputs, 3, 8)?;
     for expiry in 0..3 {
