@@ -2,6 +2,7 @@
 //! so that a new part of the requirement arrives without a change, or with one here.
 
 use anyhow::{anyhow, Context, Result};
+use estuary_risk::charges::OracleQuality;
 use estuary_risk::fixed::ln_q40;
 use estuary_risk::margin::{AccountTotals, MarginReport, GROSS_DIVISOR_INITIAL};
 use estuary_risk::market::{self, Instrument, MarketArrays, MarketInputs, MarketRisk, OptionKind};
@@ -219,19 +220,29 @@ impl Moment<'_> {
 
     /// What the initial margin is decided by.
     fn binds(&self, risk: &MarketRisk, report: &MarginReport) -> Result<String> {
+        let error = |error| anyhow!("{error:?}");
+        let loss = risk.scenario_loss().map_err(error)?;
+        let (short_minimum, _) = risk.short_minimums().map_err(error)?;
+        let sum = loss.0 + short_minimum.0 + risk.oracle_contingency.0;
         let floor = risk.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL);
         if Ok(report.initial_margin) == floor {
             return Ok("G/20".to_owned());
         }
-        if report.initial_margin < risk.certified_loss {
+        if report.initial_margin.0 < sum {
             return Ok("all it is worth".to_owned());
         }
-        let more = if report.initial_margin > risk.certified_loss {
-            ", and charges"
-        } else {
-            ""
-        };
-        Ok(format!("A {}{more}", self.worst_scenario(risk)?))
+        if loss == risk.defined_loss || short_minimum < risk.short_minimum {
+            return Ok("all it can lose".to_owned());
+        }
+        // What a rounding leaves is not named, nor is what is not added.
+        let parts = components(risk)
+            .into_iter()
+            .filter(|part| part.1 > 1e-5 * self.spot);
+        let charges = parts.filter(|part| !["A", "G/20", "most to lose"].contains(&part.0));
+        let charges: Vec<_> = charges.map(|part| part.0).collect();
+        let with = if charges.is_empty() { "" } else { "; with " };
+        let scenario = self.worst_scenario(risk)?;
+        Ok(format!("A {scenario}{with}{}", charges.join(", ")))
     }
 
     /// The scenario of the largest loss.
@@ -269,7 +280,7 @@ impl Moment<'_> {
             price_exponent: PRICE_EXPONENT,
             lot_size: LOT_SIZE,
             grid: self.grid()?,
-            oracle: estuary_risk::charges::OracleQuality::default(),
+            oracle: OracleQuality::default(),
         };
         self.report(&inputs, held, cost)
             .map_err(|error| anyhow!("{error:?}"))
@@ -322,10 +333,25 @@ impl Moment<'_> {
 
 /// The parts of the requirement.
 fn components(risk: &MarketRisk) -> Vec<(&'static str, f64)> {
-    vec![
-        ("A", quote_units(risk.certified_loss)),
-        ("G/20", quote_units(risk.gross) / 20.0),
-    ]
+    let mut parts = vec![
+        ("A", risk.certified_loss),
+        ("T", risk.twist),
+        ("W", risk.skew),
+        ("B", risk.basis),
+        ("E", risk.expiring_longs),
+        ("SOM", risk.short_minimum),
+        ("OC", risk.oracle_contingency),
+    ];
+    parts.retain(|part| part.1 != Money(0));
+    let mut parts: Vec<_> = parts
+        .into_iter()
+        .map(|(name, part)| (name, quote_units(part)))
+        .collect();
+    parts.push(("G/20", quote_units(risk.gross) / 20.0));
+    if risk.defined_loss != MarketRisk::NO_LIMIT {
+        parts.push(("most to lose", quote_units(risk.defined_loss)));
+    }
+    parts
 }
 
 fn mantissa(price: f64) -> Price {

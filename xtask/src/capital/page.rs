@@ -27,8 +27,9 @@ What is assumed:
   that was received and is not counted here.
 
 What *binds* is what the initial margin comes from, by the names of [the margin model](margin-model.md): the certified loss A with its
-worst scenario, of a tail the share of the loss that counts; the floor of gross exposure G/20; or all it is worth, which is the most that
-an account needs which owes nothing. A linear book loses the same at every tail's weight: the first of the largest is named.
+worst scenario, of a tail the share of the loss that counts, and the charges that are added to it; the floor of gross exposure G/20; all
+it can lose, where that has a limit; or all it is worth, which is the most that an account needs which owes nothing. A linear book loses
+the same at every tail's weight: the first of the largest is named.
 ";
 
 const LIMITS: &str = "\
