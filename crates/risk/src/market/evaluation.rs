@@ -36,7 +36,7 @@ pub struct MarketRisk {
     pub expiring_longs: Money,
     /// Gross exposure: linear notional by expiry and short-option notional, rounded up.
     pub gross: Money,
-    /// The largest net delta over the nodes of the core, at spot, rounded up.
+    /// The largest net delta over the cells of the core, at spot, rounded up.
     pub delta_notional: Money,
     /// SOM: the short-option minimum of the initial margin, rounded up.
     pub short_minimum: Money,
@@ -166,8 +166,8 @@ struct Columns<'c> {
     pnl: &'c mut [i64; COLUMNS],
     blocks: &'c mut [i64; BLOCK_COLUMNS],
     long_side: &'c mut LongSide,
-    /// Slopes of the net short options, lots × Q28.
-    short_slope: &'c mut [i64; COLUMNS],
+    /// Delta of the net short options now, lots × Q28.
+    short_delta_q28: &'c mut i64,
 }
 
 /// The part of a book's net longs that is about to expire, in columns of its own.
@@ -248,13 +248,13 @@ impl MarketArrays {
         if legs.is_empty() {
             return Ok(());
         }
-        let (mut long_side, mut short_slope) = (LongSide::EMPTY, [0; COLUMNS]);
+        let (mut long_side, mut short_delta_q28) = (LongSide::EMPTY, 0);
         let sums = self.sum_legs(legs)?;
         let mut columns = Columns {
             pnl: &mut risk.pnl_q28,
             blocks: &mut risk.block_pnl_q28,
             long_side: &mut long_side,
-            short_slope: &mut short_slope,
+            short_delta_q28: &mut short_delta_q28,
         };
         let (fading, errors) = self.fill(&mut columns, &sums);
         let money_up = |q28: i128| self.lot_value.money_up(q28, 28);
@@ -272,7 +272,7 @@ impl MarketArrays {
         let options_q28 = long_side
             .slopes_q28()
             .get(CENTRE_COLUMN)
-            .map_or(0, |long| long.wrapping_add(short_slope[CENTRE_COLUMN]));
+            .map_or(0, |long| long.wrapping_add(short_delta_q28));
         risk.delta_q30 = sums
             .linear_q30
             .saturating_add(options_q28.saturating_mul(4));
@@ -281,7 +281,7 @@ impl MarketArrays {
         risk.certified_loss = money_up(losses.certified)?;
         let [twist, skew, basis] = losses.blocks.map(money_up);
         (risk.twist, risk.skew, risk.basis) = (twist?, skew?, basis?);
-        let delta_q28 = largest_delta_q28(&long_side, &short_slope, sums.linear_q30);
+        let delta_q28 = largest_delta_q28(&risk.pnl_q28, &self.inputs.grid);
         risk.delta_notional = money_up(i128::from(delta_q28))?;
         risk.oracle_contingency = risk.delta_notional.mul_div_up(self.oracle_ppm, ONE_PPM)?;
         self.add_exposure(&sums, legs, risk)?;
@@ -336,13 +336,13 @@ impl MarketArrays {
         visit: &mut dyn FnMut(CellDip),
     ) -> Result<(), RiskError> {
         let (mut pnl, mut blocks) = ([0; COLUMNS], [0; BLOCK_COLUMNS]);
-        let (mut long_side, mut short_slope) = (LongSide::EMPTY, [0; COLUMNS]);
+        let (mut long_side, mut short_delta_q28) = (LongSide::EMPTY, 0);
         let sums = self.sum_legs(legs)?;
         let mut columns = Columns {
             pnl: &mut pnl,
             blocks: &mut blocks,
             long_side: &mut long_side,
-            short_slope: &mut short_slope,
+            short_delta_q28: &mut short_delta_q28,
         };
         if let (Some(mut fading), _) = self.fill(&mut columns, &sums) {
             fading.join(&mut columns);
@@ -482,7 +482,9 @@ impl MarketArrays {
             if lots > 0 {
                 columns.long_side.add(lots, array);
             } else {
-                add_scaled(columns.short_slope, lots, &array.slope_q28);
+                // Below 2^32 lots × 2^31 in all.
+                let delta = lots.wrapping_mul(i64::from(array.slope_q28[CENTRE_COLUMN]));
+                *columns.short_delta_q28 = columns.short_delta_q28.wrapping_add(delta);
             }
         }
         less_the_present(columns.pnl, columns.blocks);
@@ -554,20 +556,33 @@ impl MarketArrays {
     }
 }
 
-/// The largest absolute delta over the nodes of the core, lots in Q28.
-fn largest_delta_q28(long_side: &LongSide, short_slope: &[i64; COLUMNS], linear_q30: i64) -> u64 {
-    // Whole levels at a time, which the compiler unrolls, as in `add_scaled`.
-    let (long, _) = long_side.slopes_q28().as_chunks::<SPOT_NODES>();
-    let (short, _) = short_slope.as_chunks::<SPOT_NODES>();
-    let linear_q28 = linear_q30 >> 2;
-    let mut largest = 0;
-    for (long, short) in long.iter().zip(short).take(VOL_LEVELS) {
-        for (long, short) in long.iter().zip(short) {
-            let delta = long.wrapping_add(*short).wrapping_add(linear_q28);
-            largest = delta.unsigned_abs().max(largest);
+/// The largest absolute delta over the cells of the core at any level, lots in Q28, rounded up: in a cell profit and loss
+/// changes by its mean delta there times its width, so no slope is summed for it.
+#[inline(never)]
+fn largest_delta_q28(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> u64 {
+    let (levels, _) = pnl.as_chunks::<SPOT_NODES>();
+    let mut most = [0u64; SPOT_NODES];
+    for level in levels.iter().take(VOL_LEVELS) {
+        for (most, ends) in most.iter_mut().zip(level.windows(2)) {
+            let [left, right] = ends else { continue };
+            *most = right.wrapping_sub(*left).unsigned_abs().max(*most);
         }
     }
-    largest
+    let widths = grid.multiple_q30.windows(2);
+    most.iter()
+        .zip(widths)
+        .take(SPOT_NODES.saturating_sub(1))
+        .fold(0, |largest, (change, ends)| {
+            let [left, right] = ends else { return largest };
+            // Nodes rise, and by less than 2^33: the rest fits when it is scaled.
+            let width = right.wrapping_sub(*left).unsigned_abs().max(1);
+            let whole = change.checked_div(width).unwrap_or(0);
+            let rest = change.wrapping_sub(whole.wrapping_mul(width)) << 30;
+            let delta = whole
+                .saturating_mul(1 << 30)
+                .saturating_add(rest.div_ceil(width));
+            delta.max(largest)
+        })
 }
 
 /// `sums += lots × entries` over the columns of the blocks.
