@@ -5,7 +5,7 @@
 //! a call less the linear leg (`margin-model.md`, section 4, netting by parity).
 
 use crate::blocks::{BlockShocks, BLOCK_COLUMNS};
-use crate::fixed::sqrt_tau_q32;
+use crate::fixed::{ln_of_q30, sqrt_tau_q32};
 use crate::normal::{cdf_shifted_q30, CDF_CLAMP_Q32};
 use crate::scenario::{
     ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_MOVES, SPOT_NODES, VOL_BASE,
@@ -33,8 +33,10 @@ pub struct ExpiryContext {
     pub moved_forward_q30: [i64; SPOT_MOVES],
     /// The largest of them, those of the basis included.
     pub largest_forward_q30: i64,
-    /// Volatility multipliers down, base, up in Q30.
-    pub vol_multiplier_q30: [u64; VOL_LEVELS],
+    /// Volatility multipliers down, base, up.
+    pub vol_levels: [VolLevel; VOL_LEVELS],
+    /// Those of the columns of the twist.
+    pub twist: [VolLevel; 2],
     /// √τ in Q32, years of 365 days.
     pub sqrt_tau_q32: u64,
     /// The smile at this maturity.
@@ -62,15 +64,16 @@ impl ExpiryContext {
             *moved = forward_ratio_q30.wrapping_mul(*multiple) >> 30;
         }
         let blocks = BlockShocks::new(&grid.blocks, seconds_left, forward_ratio_q30);
-        let forwards = moved_forward_q30.iter().chain(&blocks.basis_forward_q30);
-        let largest_forward_q30 = forwards.fold(forward_ratio_q30, |largest, f| largest.max(*f));
-        let log = |value: i64| crate::fixed::ln_q40(value.unsigned_abs());
+        let highest = grid.highest_q30();
         Ok(Self {
             forward_ratio_q30,
-            log_forward_ratio_q40: log(forward_ratio_q30).saturating_sub(log(ONE_Q30)),
+            log_forward_ratio_q40: ln_of_q30(forward_ratio_q30),
             moved_forward_q30,
-            largest_forward_q30,
-            vol_multiplier_q30: grid.vol_multipliers_q30(seconds_left),
+            // As each of the moved ones.
+            largest_forward_q30: (forward_ratio_q30.wrapping_mul(highest) >> 30)
+                .max(blocks.basis_forward_q30[0]),
+            vol_levels: grid.vol_multipliers_q30(seconds_left).map(VolLevel::new),
+            twist: blocks.twist_q30.map(VolLevel::new),
             sqrt_tau_q32,
             slice: SmileSlice::new(smile, sqrt_tau_q32).map_err(|_| RiskError::VolOutOfRange)?,
             blocks,
@@ -131,7 +134,41 @@ pub struct StrikeArray {
     pub error_q28: i64,
 }
 
-/// A divisor prepared for `x ↦ x / s`: 2^62 / (s normalised to 32 bits).
+/// 2^62 over the 32 leading bits of a divisor, within (2^30, 2^31], and the divisor's leading zeros.
+#[inline(always)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "the normalised divisor has its top bit at 31"
+)]
+const fn reciprocal(divisor: u64) -> (u64, u32) {
+    let zeros = divisor.leading_zeros();
+    ((1 << 62) / ((divisor << zeros) >> 32), zeros)
+}
+
+/// What total volatility is multiplied by, and its reciprocal: a strike's `1/s` is inverted once for all levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolLevel {
+    /// The multiplier in Q30, in 1..2^37.
+    pub multiplier_q30: u64,
+    reciprocal: u64,
+    zeros: u32,
+}
+
+impl VolLevel {
+    /// A multiplier in Q30, kept within 1 and 2^37.
+    pub fn new(multiplier_q30: u64) -> Self {
+        let multiplier_q30 = multiplier_q30.clamp(1, (1 << 37) - 1);
+        let (reciprocal, zeros) = reciprocal(multiplier_q30);
+        Self {
+            multiplier_q30,
+            reciprocal,
+            zeros,
+        }
+    }
+}
+
+/// A divisor prepared for `x ↦ x / s`: `x × mantissa >> shift`.
 #[derive(Clone, Copy)]
 struct InverseVol {
     mantissa: i64,
@@ -144,23 +181,38 @@ struct InverseVol {
 impl InverseVol {
     /// `vol_q32` within [`TOTAL_VOL_MIN_Q32`] and [`TOTAL_VOL_MAX_Q32`].
     #[inline(always)]
-    #[allow(
-        clippy::arithmetic_side_effects,
-        clippy::integer_division,
-        reason = "ranges below"
-    )]
     fn new(vol_q32: u64) -> Self {
-        // 2^9 ≤ s ≤ 2^38: the top bit is 9..=38, so zeros is 25..=54 and the normalised divisor has its top bit at 31.
-        let zeros = vol_q32.leading_zeros();
-        let normalised = (vol_q32 << zeros) >> 32;
-        let mantissa = (1u64 << 62) / normalised;
-        // d_q32 = x_q28 × 2^36 / s = x_q28 × mantissa >> (63 − zeros − 5): between 4 and 33.
+        let (mantissa, zeros) = reciprocal(vol_q32);
+        // 2^9 ≤ s ≤ 2^38, so zeros is 25..=54. d_q32 = x_q28 × 2^36 / s = x_q28 × mantissa >> (58 − zeros): 4..=33.
+        Self::of(mantissa, 58u32.wrapping_sub(zeros), vol_q32)
+    }
+
+    #[inline(always)]
+    fn of(mantissa: u64, shift: u32, vol_q32: u64) -> Self {
         Self {
-            mantissa: mantissa as i64,
-            shift: 58 - zeros,
-            shifted_half_q32: (vol_q32 >> 1) as i64 + CDF_CLAMP_Q32,
-            vol_q32: vol_q32 as i64,
+            mantissa: mantissa.cast_signed(),
+            shift,
+            shifted_half_q32: (vol_q32 >> 1).cast_signed().wrapping_add(CDF_CLAMP_Q32),
+            vol_q32: vol_q32.cast_signed(),
         }
+    }
+
+    /// This volatility at a level, clamped to the kernel's range.
+    #[inline(always)]
+    fn at(&self, level: &VolLevel) -> Self {
+        // s ≤ 2^38 and the multiplier is below 2^37: the high product stays below 2^60, the low one below 2^53.
+        let vol = self.vol_q32.cast_unsigned();
+        let high = vol.wrapping_mul(level.multiplier_q30 >> 15);
+        let low = vol.wrapping_mul(level.multiplier_q30 & 0x7fff) >> 15;
+        let scaled = high.wrapping_add(low) >> 15;
+        if !(TOTAL_VOL_MIN_Q32..=TOTAL_VOL_MAX_Q32).contains(&scaled) {
+            return Self::new(scaled.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32));
+        }
+        // 1/m = reciprocal × 2^(zeros − 64). Both factors are within (2^30, 2^31], so the product keeps 29 bits and more;
+        // with s·m in range the shift is 2..=33.
+        let mantissa = self.mantissa.cast_unsigned().wrapping_mul(level.reciprocal) >> 31;
+        let shift = self.shift.wrapping_add(33).wrapping_sub(level.zeros);
+        Self::of(mantissa, shift, scaled)
     }
 
     /// (F_j/S)·N(d1) − (K/S)·N(d2) in Q60, and N(d1) in Q30.
@@ -181,38 +233,18 @@ impl InverseVol {
     }
 }
 
-/// Total volatility at a level, clamped to the kernel's range.
-#[inline(always)]
-fn level_vol(total_vol_q32: u64, multiplier_q30: u64) -> InverseVol {
-    // s ≤ 2^38 and the multiplier is below 2^37: the high product stays below 2^60, the low one below 2^53.
-    let vol = total_vol_q32.min(TOTAL_VOL_MAX_Q32);
-    let high = vol.wrapping_mul(multiplier_q30 >> 15);
-    let low = vol.wrapping_mul(multiplier_q30 & 0x7fff) >> 15;
-    let scaled = high.wrapping_add(low) >> 15;
-    InverseVol::new(scaled.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32))
-}
-
 /// Values of a call in the columns of the blocks, Q28.
 #[inline(always)]
 fn block_values_q28(
     expiry: &ExpiryContext,
     moneyness: &Moneyness,
     base: &InverseVol,
-    total_vol_q32: u64,
     skewed_q32: [u64; 2],
 ) -> [u32; BLOCK_COLUMNS] {
     let (strike, forward) = (moneyness.clamped_ratio_q30, expiry.forward_ratio_q30);
     let here = |vol: InverseVol| value_q28(vol.call(moneyness.log_q28, forward, strike).0);
-    let [steeper, flatter] = expiry
-        .blocks
-        .twist_q30
-        .map(|multiplier| here(level_vol(total_vol_q32, multiplier)));
-    let [skew_up, skew_down] = skewed_q32.map(|vol| {
-        // As in `level_vol`, whose multiplier is one here.
-        here(InverseVol::new(
-            vol.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32),
-        ))
-    });
+    let [steeper, flatter] = [0, 1].map(|side: usize| here(base.at(&expiry.twist[side])));
+    let [skew_up, skew_down] = skewed_q32.map(|vol| here(InverseVol::new(clamped(vol))));
     let logs = expiry.blocks.basis_log_q28.iter();
     let mut basis = logs
         .zip(&expiry.blocks.basis_forward_q30)
@@ -252,9 +284,9 @@ impl StrikeArray {
         total_vol_q32: u64,
         skewed_q32: [u64; 2],
     ) {
-        let vols = expiry
-            .vol_multiplier_q30
-            .map(|multiplier| level_vol(total_vol_q32, multiplier));
+        let base = InverseVol::new(clamped(total_vol_q32));
+        let [down, _, up] = &expiry.vol_levels;
+        let vols = [base.at(down), base, base.at(up)];
         let (forward_ratio, strike) = (expiry.forward_ratio_q30, moneyness.clamped_ratio_q30);
         let mut columns = self.value_q28.iter_mut().zip(&mut self.slope_q28);
         let moves = || expiry.moved_forward_q30.iter().zip(&grid.log_q28);
@@ -275,13 +307,12 @@ impl StrikeArray {
         }
 
         // A second time, which costs less than a loop that stops at the centre.
-        let base = &vols[VOL_BASE];
         let centre = expiry.moved_forward_q30[CENTRE_NODE];
         let (now_q60, _) = base.call(moneyness.log_q28, centre, strike);
         // Below the clamp a call is the forward less the strike: the part the clamp took off comes back.
         let below_clamp = strike.wrapping_sub(moneyness.strike_ratio_q30).max(0);
         self.call_mark_q30 = (now_q60.max(0) >> 30).wrapping_add(below_clamp);
-        self.block_q28 = block_values_q28(expiry, moneyness, base, total_vol_q32, skewed_q32);
+        self.block_q28 = block_values_q28(expiry, moneyness, &base, skewed_q32);
         self.error_q28 = self.declared_error_q28(expiry, moneyness);
     }
 
@@ -319,6 +350,12 @@ impl StrikeArray {
         };
         error.saturating_add(highest.unwrap_or(0)).saturating_add(1)
     }
+}
+
+/// Total volatility within the kernel's range.
+#[inline(always)]
+fn clamped(vol_q32: u64) -> u64 {
+    vol_q32.clamp(TOTAL_VOL_MIN_Q32, TOTAL_VOL_MAX_Q32)
 }
 
 /// Value in Q28 from Q60: below 8; a call is worth at least nothing, whatever the kernel's last digit says.

@@ -1,7 +1,7 @@
 //! The blocks beside the core and the tails: how the term structure of volatility, the skew and the basis may move
 //! while spot stays where it is (`margin-model.md`, section 3). Each is two columns, repriced.
 
-use crate::fixed::{ln_q40, LN_2_Q40};
+use crate::fixed::{ln_of_q30, ln_q40};
 use crate::scenario::{ratio_up, ParameterError};
 use crate::units::{ONE_PPM, ONE_Q30, SECONDS_PER_YEAR};
 
@@ -110,9 +110,7 @@ impl BlockShocks {
                 .map(|multiple| forward_ratio_q30.wrapping_mul(multiple) >> 30),
             // Between 1/2 and 3/2: the logarithm of 2^30 comes off.
             basis_log_q28: multiples.map(|multiple| {
-                let log_q40 =
-                    ln_q40(multiple.unsigned_abs()).wrapping_sub(LN_2_Q40.wrapping_mul(30));
-                log_q40.wrapping_add(1 << 11) >> 12
+                ln_of_q30(multiple).wrapping_add(1 << 11) >> 12
             }),
         }
     }

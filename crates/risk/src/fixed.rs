@@ -120,6 +120,12 @@ pub fn ln_q40(v: u64) -> i64 {
         >> 4
 }
 
+/// Natural logarithm in Q40 of a positive Q30 number; one unit more of error than [`ln_q40`].
+pub fn ln_of_q30(v_q30: i64) -> i64 {
+    // The logarithm of a u64 is below 2^46.
+    ln_q40(v_q30.unsigned_abs()).wrapping_sub(LN_ONE_Q30_Q40)
+}
+
 /// e^x in Q30 for x in Q40: error at most 1.2 units of Q30 times max(1, e^x).
 ///
 /// Saturates: 0 below [`EXP_MIN_Q40`], the value at [`EXP_MAX_Q40`] (about 2^58.9) above it.

@@ -5,7 +5,7 @@
 
 use crate::blocks::BlockParameters;
 use crate::charges::ChargeParameters;
-use crate::fixed::ln_q40;
+use crate::fixed::{ln_of_q30, quotient};
 use crate::units::{ONE_PPM, ONE_Q30, SECONDS_PER_DAY};
 
 /// Spot nodes of the core block.
@@ -348,6 +348,12 @@ impl ScenarioGrid {
         [down, one, one.saturating_add(q30(shock(self.vol_up_ppm)))]
     }
 
+    /// The largest multiple of spot, Q30: the last node's or a tail's upwards.
+    pub fn highest_q30(&self) -> i64 {
+        let upwards = self.multiple_q30.iter().skip(SPOT_NODES.saturating_sub(1));
+        upwards.fold(ONE_Q30, |highest, multiple| highest.max(*multiple))
+    }
+
     /// The weight of a column's loss in Q30: 1 in the core.
     pub fn weight_q30(&self, column: usize) -> i64 {
         match column.checked_sub(CORE_COLUMNS) {
@@ -396,19 +402,21 @@ fn scaled_ppm(shock_ppm: u32, factor_q30: u64) -> u64 {
         >> 30
 }
 
-/// `numerator × factor / divisor` rounded up, for non-negative values whose product fits 64 bits.
+/// `numerator × factor / divisor` rounded up, for non-negative values whose product fits 63 bits and a positive divisor.
 pub(crate) fn ratio_up(numerator: i64, factor: i64, divisor: i64) -> i64 {
-    numerator
-        .saturating_mul(factor)
-        .saturating_add(divisor.saturating_sub(1))
-        .checked_div(divisor)
-        .unwrap_or(i64::MAX)
+    // Non-negative by contract, so what the conversions keep is the number.
+    let product = numerator.wrapping_mul(factor).cast_unsigned();
+    quotient(
+        product.wrapping_add(divisor.wrapping_sub(1).cast_unsigned()),
+        divisor.cast_unsigned(),
+    )
+    .cast_signed()
 }
 
 /// ln of a positive Q30 multiple, in Q28, rounded to nearest.
 fn log_of_multiple_q28(multiple_q30: i64) -> i64 {
     let log_q40 =
-        ln_q40(multiple_q30.unsigned_abs()).saturating_sub(ln_q40(ONE_Q30.unsigned_abs()));
+        ln_of_q30(multiple_q30);
     log_q40.saturating_add(1 << 11) >> 12
 }
 

@@ -101,7 +101,7 @@ fn errors(case: &Case, grid: &ScenarioGrid) -> [f64; 3] {
     for column in 0..COLUMNS {
         let scenario = Scenario::of_column(column);
         let multiple = grid.multiple_q30[scenario.spot_move] as f64 / Q30;
-        let level = context.vol_multiplier_q30[scenario.vol_level] as f64 / Q30;
+        let level = context.vol_levels[scenario.vol_level].multiplier_q30 as f64 / Q30;
         let (value, intrinsic, slope) = case.model(multiple, level);
         let error = array.pnl_q28(column) as f64 - (value + intrinsic - now) * Q28;
         column_error = column_error.max(error.abs() / array.error_q28 as f64);

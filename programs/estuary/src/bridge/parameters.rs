@@ -22,6 +22,9 @@ use estuary_risk::{
 
 /// Parts per billion of a whole, times the seconds of a year.
 const PPB_YEAR: i128 = 1_000_000_000 * SECONDS_PER_YEAR as i128;
+/// The same over 2^16.
+const PPB_YEAR_OVER_2_16: i64 = (PPB_YEAR >> 16) as i64;
+const _: () = assert!((PPB_YEAR_OVER_2_16 as i128) << 16 == PPB_YEAR);
 
 /// Scenario parameters as a market's account keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,10 +152,19 @@ pub(super) fn smile_of(expiry: &Expiry) -> Smile {
 /// Forward over spot at `now`, Q30, rounded down: one plus the basis rate times the years left. Saturates.
 #[must_use]
 pub fn forward_ratio_q30(expiry: &Expiry, now: i64) -> i64 {
-    let left = i128::from(expiry.time.saturating_sub(now).max(0));
+    let left = expiry.time.saturating_sub(now).max(0);
+    // The divisor is a multiple of 2^16: the product over it has 14 bits to gain, its remainder below 2^39 fits them.
+    if let Some(product) = expiry.basis_rate_ppb.checked_mul(left) {
+        let whole = product.div_euclid(PPB_YEAR_OVER_2_16);
+        let rest = product.rem_euclid(PPB_YEAR_OVER_2_16) << 14;
+        let basis = whole
+            .saturating_mul(1 << 14)
+            .saturating_add(rest.div_euclid(PPB_YEAR_OVER_2_16));
+        return ONE_Q30.saturating_add(basis);
+    }
     // A rate and a time of 64 bits each and 30 bits more: below 2^127 for any time within 2^33 seconds.
     let basis = i128::from(expiry.basis_rate_ppb)
-        .saturating_mul(left)
+        .saturating_mul(i128::from(left))
         .saturating_mul(i128::from(ONE_Q30))
         .div_euclid(PPB_YEAR);
     ONE_Q30.saturating_add(i64::try_from(basis).unwrap_or(if basis < 0 {
