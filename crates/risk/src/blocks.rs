@@ -109,9 +109,8 @@ impl BlockShocks {
             basis_forward_q30: multiples
                 .map(|multiple| forward_ratio_q30.wrapping_mul(multiple) >> 30),
             // Between 1/2 and 3/2: the logarithm of 2^30 comes off.
-            basis_log_q28: multiples.map(|multiple| {
-                ln_of_q30(multiple).wrapping_add(1 << 11) >> 12
-            }),
+            basis_log_q28: multiples
+                .map(|multiple| ln_of_q30(multiple).wrapping_add(1 << 11) >> 12),
         }
     }
 

@@ -415,8 +415,7 @@ pub(crate) fn ratio_up(numerator: i64, factor: i64, divisor: i64) -> i64 {
 
 /// ln of a positive Q30 multiple, in Q28, rounded to nearest.
 fn log_of_multiple_q28(multiple_q30: i64) -> i64 {
-    let log_q40 =
-        ln_of_q30(multiple_q30);
+    let log_q40 = ln_of_q30(multiple_q30);
     log_q40.saturating_add(1 << 11) >> 12
 }
 
