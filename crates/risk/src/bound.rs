@@ -47,6 +47,11 @@ impl LongSide {
         }
     }
 
+    /// The values, lots × Q28.
+    pub(crate) fn values_q28(&self) -> &[i64; COLUMNS] {
+        &self.value_q28
+    }
+
     /// The slopes, lots × Q28.
     pub(crate) fn slopes_q28(&self) -> &[i64; COLUMNS] {
         &self.slope_q28

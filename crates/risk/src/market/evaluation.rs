@@ -174,7 +174,6 @@ struct Columns<'c> {
 struct Fading {
     /// `1 − DTE` of the nearest of them, Q16.
     nearest_q16: u64,
-    pnl: [i64; COLUMNS],
     blocks: [i64; BLOCK_COLUMNS],
     long_side: LongSide,
 }
@@ -185,7 +184,6 @@ impl Fading {
     fn new(nearest_q16: u64) -> Box<Self> {
         Box::new(Self {
             nearest_q16,
-            pnl: [0; COLUMNS],
             blocks: [0; BLOCK_COLUMNS],
             long_side: LongSide::EMPTY,
         })
@@ -198,7 +196,6 @@ impl Fading {
         let product = lots.unsigned_abs().wrapping_mul(fading_q16);
         let gone = product.div_ceil(self.nearest_q16.max(1)).cast_signed();
         if gone != 0 {
-            add_scaled(&mut self.pnl, gone, &array.value_q28);
             add_blocks(&mut self.blocks, gone, &array.block_q28);
             self.long_side.add(gone, array);
         }
@@ -208,11 +205,10 @@ impl Fading {
     /// Adds all of it to the rest of the book.
     #[inline(never)]
     fn join(&mut self, columns: &mut Columns<'_>) {
-        less_the_present(&mut self.pnl, &mut self.blocks);
-        let sums = columns.pnl.iter_mut().chain(columns.blocks.iter_mut());
-        for (sum, more) in sums.zip(self.pnl.iter().chain(&self.blocks)) {
+        for (sum, more) in columns.blocks.iter_mut().zip(&self.blocks) {
             *sum = sum.wrapping_add(*more);
         }
+        join_longs(columns.pnl, columns.blocks, &self.long_side);
         columns.long_side.merge(&self.long_side);
     }
 }
@@ -477,17 +473,17 @@ impl MarketArrays {
                     continue;
                 }
             }
-            add_scaled(columns.pnl, lots, &array.value_q28);
             add_blocks(columns.blocks, lots, &array.block_q28);
             if lots > 0 {
                 columns.long_side.add(lots, array);
             } else {
+                add_scaled(columns.pnl, lots, &array.value_q28);
                 // Below 2^32 lots × 2^31 in all.
                 let delta = lots.wrapping_mul(i64::from(array.slope_q28[CENTRE_COLUMN]));
                 *columns.short_delta_q28 = columns.short_delta_q28.wrapping_add(delta);
             }
         }
-        less_the_present(columns.pnl, columns.blocks);
+        join_longs(columns.pnl, columns.blocks, columns.long_side);
         // A dip is off by at most the errors of a value and a slope at each end: three times an entry's.
         let dips = i128::from(long_error_q28).wrapping_mul(3);
         let error_q28 = i128::from(error_q28);
@@ -593,13 +589,16 @@ fn add_blocks(sums: &mut [i64; BLOCK_COLUMNS], lots: i64, entries: &[u32; BLOCK_
     }
 }
 
-/// From values to profit and loss: less the present value.
-fn less_the_present(pnl: &mut [i64; COLUMNS], blocks: &mut [i64; BLOCK_COLUMNS]) {
-    let now = pnl[CENTRE_COLUMN];
-    let (chunks, _) = pnl.as_chunks_mut::<11>();
-    for sums in chunks {
-        for sum in sums {
-            *sum = sum.wrapping_sub(now);
+/// Adds the values of long options to the columns, and takes the present value off: profit and loss.
+fn join_longs(pnl: &mut [i64; COLUMNS], blocks: &mut [i64; BLOCK_COLUMNS], longs: &LongSide) {
+    let longs = longs.values_q28();
+    let before = pnl[CENTRE_COLUMN];
+    let now = before.wrapping_add(longs[CENTRE_COLUMN]);
+    let (sums, _) = pnl.as_chunks_mut::<11>();
+    let (longs, _) = longs.as_chunks::<11>();
+    for (sums, longs) in sums.iter_mut().zip(longs) {
+        for (sum, long) in sums.iter_mut().zip(longs) {
+            *sum = sum.wrapping_add(*long).wrapping_sub(now);
         }
     }
     for sum in blocks {
