@@ -13,7 +13,7 @@ use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 mod evaluation;
 mod payoff;
 pub use evaluation::MarketRisk;
-use payoff::StrikeLots;
+use payoff::{strike_q24, PutSums, StrikeLots};
 
 /// Call or put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ struct ExpiryEntry {
     ramp_q16: u64,
     /// How little its long options count beside what lives on, Q16; 0 until the last day.
     fading_q16: u64,
+    /// Puts of the book being evaluated.
+    puts: PutSums,
     context: ExpiryContext,
 }
 
@@ -92,6 +94,8 @@ struct StrikeEntry {
     /// One past the position of the next strike up, 0 where there is none.
     next_strike: u16,
     strike_ratio_q30: i64,
+    /// K/S as payoffs take it.
+    strike_q24: i64,
     array: StrikeArray,
 }
 
@@ -191,6 +195,7 @@ impl MarketArrays {
             first_strike: 0,
             ramp_q16: ramp_q16(seconds_left),
             fading_q16: fading_q16(seconds_left),
+            puts: PutSums::default(),
             context,
         });
         Ok(())
@@ -280,6 +285,7 @@ impl MarketArrays {
             vol_override_q32,
             next_strike,
             strike_ratio_q30,
+            strike_q24: strike_q24(strike_ratio_q30),
             array: StrikeArray::ZERO,
         });
         let link = position.saturating_add(1);

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::payoff::StrikeLots;
+use super::payoff::{PutSums, StrikeLots};
 use super::{linear_pnl_q28, Instrument, Leg, MarketArrays, OptionKind, StrikeEntry};
 use crate::array::{ExpiryContext, StrikeArray};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
@@ -392,6 +392,9 @@ impl MarketArrays {
     fn sum_legs(&mut self, legs: &[Leg]) -> Result<BookSums, RiskError> {
         let mut sums = BookSums::default();
         self.net_lots.fill(StrikeLots::default());
+        for expiry in &mut self.expiries {
+            expiry.puts = PutSums::default();
+        }
         for leg in legs {
             let each = self.absolute_lots(leg.instrument)?;
             let lots = leg.lots.unsigned_abs().saturating_mul(each);
@@ -434,7 +437,15 @@ impl MarketArrays {
                         net.add(kind, leg.lots);
                     }
                     if kind == OptionKind::Put {
-                        let context = self.context(self.strike(strike)?.expiry)?;
+                        let (expiry, strike_q24) = {
+                            let entry = self.strike(strike)?;
+                            (usize::from(entry.expiry), entry.strike_q24)
+                        };
+                        let Some(entry) = self.expiries.get_mut(expiry) else {
+                            return Err(RiskError::UnknownInstrument);
+                        };
+                        entry.puts.add(leg.lots, strike_q24);
+                        let context = &entry.context;
                         sums.linear_q30 = sums
                             .linear_q30
                             .wrapping_sub(exposure_q30(context.forward_ratio_q30));

@@ -45,6 +45,23 @@ pub(super) struct ShortExposure {
     pub worst_payoff_q24: Option<i64>,
 }
 
+/// Puts of one expiry at spot zero, where the walk along rising spot begins.
+#[derive(Clone, Copy, Default)]
+pub(super) struct PutSums {
+    lots: i64,
+    /// Σ lots × strike: what they pay there, lots of spot in Q24.
+    value_q24: i64,
+}
+
+impl PutSums {
+    /// Adds lots of a strike. Σ|lots| is below 2^32 and strikes are at most 2^30.
+    #[inline(always)]
+    pub(super) fn add(&mut self, lots: i64, strike_q24: i64) {
+        self.lots = self.lots.wrapping_add(lots);
+        self.value_q24 = self.value_q24.wrapping_add(lots.wrapping_mul(strike_q24));
+    }
+}
+
 /// A payoff along rising spot: a value and a slope, and the lowest value met.
 #[derive(Clone, Copy)]
 struct Path {
@@ -65,51 +82,103 @@ impl Path {
 
     /// On to a kink `distance` further, where the slope grows by `bend`.
     ///
-    /// Σ|lots| is below 2^32 and strikes are below 2^30: no value reaches 2^62.
+    /// Σ|lots| is below 2^32 and strikes are at most 2^30: no value passes 2^62.
     #[inline(always)]
     fn go(&mut self, distance: i64, bend: i64) {
         self.value = self.value.wrapping_add(self.slope.wrapping_mul(distance));
         self.lowest = self.lowest.min(self.value);
         self.slope = self.slope.wrapping_add(bend);
     }
-
-    fn is_bounded(&self) -> bool {
-        self.slope >= 0
-    }
-
-    fn loss(&self) -> u64 {
-        self.lowest.min(0).unsigned_abs()
-    }
 }
 
-/// Options of one expiry and what they have lost at the worst of spot.
-#[derive(Default)]
-struct ExpiryLots {
+/// The payoff of one expiry's options and futures, strike by strike from the lowest up.
+struct Walk {
+    calls: Path,
+    puts: Path,
+    /// Futures are on the way of the whole only.
+    futures: i64,
+    lowest_whole: i64,
+    reached: i64,
     absolute: u64,
     short_calls: u64,
     short_puts: u64,
-    puts: i64,
-    /// Σ puts × strike: what puts pay at spot zero.
-    puts_at_zero_q24: i64,
-    /// A strike too far for the sums.
-    too_far: bool,
 }
 
-impl ExpiryLots {
-    fn add(&mut self, lots: StrikeLots, strike_q24: i64) {
+impl Walk {
+    const fn new(puts: &PutSums, futures: i64) -> Self {
+        Self {
+            calls: Path::new(0, 0),
+            puts: Path::new(puts.value_q24, puts.lots.wrapping_neg()),
+            futures,
+            lowest_whole: puts.value_q24,
+            reached: 0,
+            absolute: 0,
+            short_calls: 0,
+            short_puts: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn pass(&mut self, strike_q24: i64, lots: StrikeLots) {
         let (calls, puts) = (lots.calls(), lots.puts);
-        let short = |lots: i64| lots.min(0).unsigned_abs();
+        let distance = strike_q24.wrapping_sub(self.reached);
+        self.reached = strike_q24;
+        self.calls.go(distance, calls);
+        self.puts.go(distance, puts);
+        let options = self.calls.value.wrapping_add(self.puts.value);
+        let whole = options.wrapping_add(self.futures.wrapping_mul(strike_q24));
+        self.lowest_whole = self.lowest_whole.min(whole);
+        // Σ|lots| is below 2^32.
         self.absolute = self
             .absolute
             .wrapping_add(calls.unsigned_abs())
             .wrapping_add(puts.unsigned_abs());
-        self.short_calls = self.short_calls.wrapping_add(short(calls));
-        self.short_puts = self.short_puts.wrapping_add(short(puts));
-        self.puts = self.puts.wrapping_add(puts);
-        self.puts_at_zero_q24 = self
-            .puts_at_zero_q24
-            .wrapping_add(puts.wrapping_mul(strike_q24));
-        self.too_far |= strike_q24 >= MOST_STRIKE_Q24;
+        self.short_calls = self.short_calls.wrapping_add(calls.min(0).unsigned_abs());
+        self.short_puts = self.short_puts.wrapping_add(puts.min(0).unsigned_abs());
+    }
+
+    /// A path's loss. Each strike was rounded by at most half a unit, and a payoff is a sum of lots times differences of
+    /// strikes.
+    fn loss(&self, path: &Path) -> u64 {
+        path.lowest
+            .min(0)
+            .unsigned_abs()
+            .saturating_add(self.absolute)
+    }
+
+    /// The lowest the whole payoff can be, `None` without a lower bound.
+    fn worst_payoff_q24(&self) -> Option<i64> {
+        // Beyond the last strike puts pay nothing.
+        if self.calls.slope.wrapping_add(self.futures) < 0 {
+            return None;
+        }
+        let room = i64::try_from(self.absolute).unwrap_or(i64::MAX);
+        Some(self.lowest_whole.saturating_sub(room))
+    }
+
+    /// Adds the short options of this expiry.
+    fn add_to(&self, exposure: &mut ShortExposure, ramp_q16: u64) {
+        // Short lots are below 2^32.
+        let (short_calls, short_puts) = (self.short_calls << 24, self.short_puts << 24);
+        if self.reached >= MOST_STRIKE_Q24 {
+            let short = short_calls.wrapping_add(short_puts);
+            return exposure.add(short, short, ramp_q16);
+        }
+        let calls_loss = self.loss(&self.calls);
+        let puts = short_puts.min(self.loss(&self.puts));
+        // Beyond the last strike only the calls that are short on balance go on losing, a lot each.
+        let open = self.calls.slope.min(0).unsigned_abs() << 24;
+        let calls_gross = if open == 0 {
+            short_calls.min(calls_loss)
+        } else {
+            short_calls
+        };
+        let calls_open = short_calls.min(open.saturating_add(calls_loss));
+        exposure.add(
+            calls_gross.saturating_add(puts),
+            calls_open.saturating_add(puts),
+            ramp_q16,
+        );
     }
 }
 
@@ -132,82 +201,33 @@ impl MarketArrays {
         let mut exposure = ShortExposure::default();
         let (mut expiries_held, mut worst_payoff) = (0u32, None);
         for (position, expiry) in self.expiries.iter().enumerate() {
-            let mut lots = ExpiryLots::default();
-            for (entry, strike) in self.rising(expiry.first_strike) {
-                lots.add(strike, strike_q24(entry));
-            }
             let futures = if sums.has_futures {
                 futures(position)
             } else {
                 0
             };
-            if lots.absolute == 0 && futures == 0 {
+            let mut walk = Walk::new(&expiry.puts, futures);
+            for (entry, lots) in self.rising(expiry.first_strike) {
+                if lots.options != 0 || lots.puts != 0 {
+                    walk.pass(entry.strike_q24, lots);
+                }
+            }
+            if walk.absolute == 0 && futures == 0 {
                 continue;
             }
             expiries_held = expiries_held.wrapping_add(1);
-            worst_payoff = self.add_expiry_exposure(
-                &mut exposure,
-                expiry.first_strike,
-                &lots,
-                futures,
-                expiry.ramp_q16,
-            );
+            let is_too_far = walk.reached >= MOST_STRIKE_Q24;
+            worst_payoff = if is_too_far {
+                None
+            } else {
+                walk.worst_payoff_q24()
+            };
+            walk.add_to(&mut exposure, expiry.ramp_q16);
         }
         if expiries_held == 1 {
             exposure.worst_payoff_q24 = worst_payoff;
         }
         exposure
-    }
-
-    /// Adds one expiry; returns the lowest its payoff can be.
-    fn add_expiry_exposure(
-        &self,
-        exposure: &mut ShortExposure,
-        first_strike: u16,
-        lots: &ExpiryLots,
-        futures: i64,
-        ramp_q16: u64,
-    ) -> Option<i64> {
-        let short_calls_q24 = lots.short_calls << 24;
-        let short_puts_q24 = lots.short_puts << 24;
-        if lots.too_far {
-            let short = short_calls_q24.wrapping_add(short_puts_q24);
-            exposure.add(short, short, ramp_q16);
-            return None;
-        }
-        let (zero, puts) = (lots.puts_at_zero_q24, lots.puts.wrapping_neg());
-        let mut call_path = Path::new(0, 0);
-        let mut put_path = Path::new(zero, puts);
-        let mut whole = Path::new(zero, puts.wrapping_add(futures));
-        let mut reached = 0;
-        for (entry, strike) in self.rising(first_strike) {
-            let at = strike_q24(entry);
-            let distance = at.wrapping_sub(reached);
-            call_path.go(distance, strike.calls());
-            put_path.go(distance, strike.puts);
-            whole.go(distance, strike.options);
-            reached = at;
-        }
-        // Each strike was rounded by at most half a unit, and a payoff is a sum of lots times differences of strikes.
-        let loss = |path: &Path| path.loss().saturating_add(lots.absolute);
-        // Beyond the last strike only the calls that are short on balance go on losing, a lot each.
-        let open_q24 = call_path.slope.min(0).unsigned_abs() << 24;
-        let left_open = open_q24.saturating_add(loss(&call_path));
-        let calls_gross = if call_path.is_bounded() {
-            short_calls_q24.min(loss(&call_path))
-        } else {
-            short_calls_q24
-        };
-        let puts_both = short_puts_q24.min(loss(&put_path));
-        exposure.add(
-            calls_gross.saturating_add(puts_both),
-            short_calls_q24.min(left_open).saturating_add(puts_both),
-            ramp_q16,
-        );
-        let room = i64::try_from(lots.absolute).unwrap_or(i64::MAX);
-        whole
-            .is_bounded()
-            .then(|| whole.lowest.saturating_sub(room))
     }
 }
 
@@ -219,8 +239,8 @@ impl ShortExposure {
     }
 }
 
-/// K/S in Q24, to the nearest.
-fn strike_q24(entry: &StrikeEntry) -> i64 {
-    let ratio = entry.strike_ratio_q30.min(64 * ONE_Q30);
+/// K/S in Q24, to the nearest, at most [`MOST_STRIKE_Q24`].
+pub(super) fn strike_q24(strike_ratio_q30: i64) -> i64 {
+    let ratio = strike_ratio_q30.min(64 * ONE_Q30);
     ratio.saturating_add(1 << 5) >> 6
 }
