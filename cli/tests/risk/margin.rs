@@ -115,18 +115,31 @@ fn an_answer_adds_up() {
     let field = |name: &str| number(&got[name]);
     assert!((field("equity") - (owned + unsettled + options)).abs() < 1e-5);
     assert!((field("senior") - (owned + unsettled.min(0.0) + options.min(0.0))).abs() < 1e-5);
-    let initial: f64 = got["markets"]
-        .as_array()
-        .expect("markets")
-        .iter()
-        .map(|market| number(&market["certified_loss"]))
-        .sum();
+    let markets = got["markets"].as_array().expect("markets");
+    let parts = ["certified_loss", "twist", "skew", "basis", "expiring_longs"];
+    let added = |parts: &[&str]| -> f64 {
+        let of = |market: &serde_json::Value| -> f64 {
+            parts.iter().map(|part| number(&market[*part])).sum()
+        };
+        markets.iter().map(of).sum()
+    };
+    let loss = added(&parts);
+    assert!((field("scenario_loss") - loss).abs() < 2e-6);
+    for charge in [
+        "short_minimum",
+        "short_minimum_maintenance",
+        "oracle_contingency",
+    ] {
+        assert!((field(charge) - added(&[charge])).abs() < 2e-6, "{charge}");
+    }
     let gross = 3.0 * 100.0 + 2.0 * 100.0 + 7.5 * 100.0 + 0.002 * 121662.4;
-    assert!((field("initial_margin") - initial.max(gross / 20.0)).abs() < 2e-6);
-    let maintenance = (0.8 * initial)
+    assert!((field("gross") - gross).abs() < 2e-6);
+    let initial = (loss + field("short_minimum") + field("oracle_contingency")).max(gross / 20.0);
+    assert!((field("initial_margin") - initial).abs() < 4e-6);
+    let maintenance = (0.8 * loss + field("short_minimum_maintenance"))
         .max(gross / 25.0)
-        .min(initial.max(gross / 20.0));
-    assert!((field("maintenance_margin") - maintenance).abs() < 2e-6);
+        .min(initial);
+    assert!((field("maintenance_margin") - maintenance).abs() < 4e-6);
     for name in ["initial", "maintenance"] {
         let health = field(&format!("health_{name}"));
         let margin = field(&format!("{name}_margin"));
