@@ -78,8 +78,8 @@ fn the_fullest_account_with_every_token_is_liquidated_in_one_transaction() {
 }
 
 #[test]
-fn forty_positions_in_two_markets_need_no_more_heap_than_usual() {
-    liquidated(2, 20, 0, USUAL_HEAP);
+fn thirty_six_positions_in_two_markets_need_no_more_heap_than_usual() {
+    liquidated(2, 18, 0, USUAL_HEAP);
 }
 
 #[test]

@@ -151,7 +151,8 @@ const fn reciprocal(divisor: u64) -> (u64, u32) {
 pub struct VolLevel {
     /// The multiplier in Q30, in 1..2^37.
     pub multiplier_q30: u64,
-    reciprocal: u64,
+    /// At most 2^31.
+    reciprocal: u32,
     zeros: u32,
 }
 
@@ -162,7 +163,8 @@ impl VolLevel {
         let (reciprocal, zeros) = reciprocal(multiplier_q30);
         Self {
             multiplier_q30,
-            reciprocal,
+            #[allow(clippy::cast_possible_truncation, reason = "at most 2^31")]
+            reciprocal: reciprocal as u32,
             zeros,
         }
     }
@@ -210,7 +212,11 @@ impl InverseVol {
         }
         // 1/m = reciprocal × 2^(zeros − 64). Both factors are within (2^30, 2^31], so the product keeps 29 bits and more;
         // with s·m in range the shift is 2..=33.
-        let mantissa = self.mantissa.cast_unsigned().wrapping_mul(level.reciprocal) >> 31;
+        let mantissa = self
+            .mantissa
+            .cast_unsigned()
+            .wrapping_mul(u64::from(level.reciprocal))
+            >> 31;
         let shift = self.shift.wrapping_add(33).wrapping_sub(level.zeros);
         Self::of(mantissa, shift, scaled)
     }
