@@ -9,9 +9,9 @@
 
 use estuary::state::claims::{CLAIM_WINDOW, SHARE_WAIT};
 use estuary::state::{MarketLedger, Unsettled};
-use estuary_tests::setup::USD;
+use estuary_tests::setup::{BTC_PRICE, SOL_PRICE, USD};
 use estuary_tests::trade::PERP;
-use estuary_tests::{ix, EstuaryError as E, Outcome, Pit, Trader};
+use estuary_tests::{ix, EstuaryError as E, Holding, Outcome, Pit, Trader};
 
 /// What everybody has deposited.
 const CASH: i64 = 10_000 * USD as i64;
@@ -71,6 +71,12 @@ impl Stage {
 
     fn cash(&self, trader: &Trader) -> i64 {
         self.pit.world.cash(trader)
+    }
+
+    /// Equity of the loser.
+    fn equity(&self) -> i64 {
+        let all: Vec<_> = self.pit.markets.iter().collect();
+        self.pit.world.report(&self.pit.maker, &all).equity.0
     }
 }
 
@@ -155,4 +161,50 @@ fn nothing_is_recognised_beside_claims_before_the_account_is_marked() {
     // It pays like everybody who has cash.
     assert_eq!(stage.unsettled(&loser, 0).carry, 0);
     assert_eq!(stage.cash(&loser), CASH - 6_000 * USD as i64);
+}
+
+#[test]
+fn a_loss_that_is_shared_by_now_is_shared_before_anything_is_recognised_beside_claims() {
+    let mut stage = Stage::new();
+    let (winner, loser) = (stage.winner(), stage.loser());
+    let [btc, sol] = [0, 1].map(|market: usize| stage.pit.markets[market].clone());
+    // The loser's claim on 3,000 in SOL is on an account that has nothing.
+    let claim = 3_000 * USD as i64;
+    let Pit { world, house, .. } = &mut stage.pit;
+    let ruined = house.trader(world, 0);
+    let [perp, sol_perp] = [&btc, &sol].map(|market| world.slot(market, PERP.0, 0, 0));
+    world.shift(&loser, &ruined, &sol, sol_perp, claim);
+    stage.settle(&loser, 1).ok();
+    stage.settle(&ruined, 1).ok();
+    assert_eq!(stage.ledger(1).claims.loss_to_share, 3_000 * USD);
+    // It sold a perp in BTC, and owes 13,500 there: 500 more than its cash and the face of its claim.
+    let world = &mut stage.pit.world;
+    world.pass(SHARE_WAIT);
+    world.set_price(&btc, BTC_PRICE);
+    world.set_price(&sol, SOL_PRICE);
+    let holding = Holding {
+        slot: perp,
+        lots: 1,
+        cost: -(world.leg_at_mark(&btc, perp, 1).price as i64),
+    };
+    world.hold(&winner, &loser, &btc, &[holding]);
+    let equity = stage.equity();
+    stage.lose(0, equity / USD as i64 + 500);
+    let equity = stage.equity();
+    assert!(equity < 0 && equity + claim > 0);
+    let missing = claim - equity;
+    let Pit {
+        world,
+        house,
+        markets,
+        ..
+    } = &mut stage.pit;
+    world.liquidate(house, &winner, &loser, markets).ok();
+    // Nothing of the claim is left, so all that the cash does not pay is recognised at once.
+    let account = stage.pit.world.account(&loser);
+    assert_eq!((account.marked, account.unhealthy_since), (0, 0));
+    account.check_empty().expect("nothing left");
+    let pool = stage.ledger(0).claims;
+    assert!(pool.loss_to_share.abs_diff(missing as u64) <= 16);
+    assert_eq!(pool.unresolved, 0);
 }

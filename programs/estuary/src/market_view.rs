@@ -20,7 +20,7 @@ pub struct MarketView<'info> {
     pub market: MarketRef<'info>,
     /// Its ledger, checked and not borrowed.
     pub ledger: AccountLoader<'info, MarketLedger>,
-    /// The ledger's rounds of claims that a loss had lowered when the instruction began; the others are worth their face.
+    /// The ledger's rounds of claims that a loss has lowered; the others are worth their face.
     pub lowered_rounds: Vec<Round>,
     /// The price of the underlying, where the instruction needs it.
     pub price: Option<CheckedPrice>,
@@ -184,6 +184,19 @@ impl<'info> MarketView<'info> {
             ledger,
             lowered_rounds,
         })
+    }
+
+    /// Lowers the claims by a recognised loss whose time has come, before anybody's margin is looked at.
+    ///
+    /// # Errors
+    /// [`EstuaryError::LedgerInvariant`], [`EstuaryError::AmountOverflow`].
+    pub fn share_loss(&mut self, ledger: &mut MarketLedger, now: i64) -> Result<()> {
+        let before = ledger.claims.loss_to_share;
+        ledger.claims.share_loss(now)?;
+        if ledger.claims.loss_to_share != before {
+            self.lowered_rounds = ledger.claims.lowered_rounds();
+        }
+        Ok(())
     }
 
     /// What the engine needs of the market.

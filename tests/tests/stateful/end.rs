@@ -13,11 +13,7 @@ const TURNS: usize = 60;
 
 impl Run {
     pub fn end(&mut self) {
-        self.feeds = [true; 2];
-        for market in 0..self.markets.len() {
-            self.use_status(market, MarketStatus::Active);
-        }
-        self.pass(1);
+        self.restart();
         self.resolve_all();
         for market in 0..self.markets.len() {
             self.close_perps(market);
@@ -38,31 +34,51 @@ impl Run {
         }
     }
 
-    /// Everybody closes the perp with the account that took over most, which is left with none. Who may not pays in
-    /// more first.
+    /// All feeds work, and all markets are open.
+    pub fn restart(&mut self) {
+        self.feeds = [true; 2];
+        for market in 0..self.markets.len() {
+            self.use_status(market, MarketStatus::Active);
+        }
+        self.pass(1);
+    }
+
+    /// Everybody closes the perp with the backstop, which is left with none.
     fn close_perps(&mut self, market: usize) {
         let underlying: Underlying = self.markets[market].clone();
         let slot = self.world.slot(&underlying, PERP.0, 0, 0);
-        let backstop = self.backstop();
-        for user in 0..backstop {
-            let lots = |run: &Self| run.account(user).lots(underlying.index, slot);
-            if !self.users[user].is_open || lots(self) == 0 {
-                continue;
-            }
-            for payment in [0, 1_000_000, 10_000_000, 100_000_000] {
-                if payment > 0 {
-                    self.deposit_cash(user, payment * USD);
-                    self.unmark(user);
-                }
-                let leg = self.world.leg_at_mark(&underlying, slot, -lots(self));
-                let signers = [user, backstop].map(|one| self.trader(one).owner);
-                if self.trade_legs([user, backstop], &[leg], &signers).is_ok() {
-                    break;
-                }
-            }
-            assert_eq!(lots(self), 0, "a perp that cannot be closed");
+        let holds = |run: &Self, user: usize| {
+            run.users[user].is_open && run.account(user).lots(underlying.index, slot) != 0
+        };
+        while let Some(user) = (0..self.backstop()).find(|user| holds(self, *user)) {
+            self.close_perp(user, &underlying, slot);
         }
         assert_eq!(self.ledger(market).lots(slot).expect("a slot"), 0);
+    }
+
+    /// Somebody closes a perp with the backstop, a flat one where both have too many positions for a transaction. Who may not
+    /// pays in more first.
+    fn close_perp(&mut self, user: usize, underlying: &Underlying, slot: u16) {
+        let lots = self.account(user).lots(underlying.index, slot);
+        let mut backstop = self.backstop();
+        let mut refusals = Vec::new();
+        for payment in [0, 1_000_000, 10_000_000, 100_000_000] {
+            if payment > 0 {
+                self.deposit_cash(user, payment * USD);
+                self.unmark(user);
+            }
+            let leg = self.world.leg_at_mark(underlying, slot, -lots);
+            let signers = [user, backstop].map(|one| self.trader(one).owner);
+            let done = self.trade_legs([user, backstop], &[leg], &signers);
+            let Err(refusal) = done else {
+                return;
+            };
+            if refusal == "TooManyPositionsForOneTransaction" {
+                backstop = self.renew_backstop();
+            }
+            refusals.push(refusal);
+        }
+        panic!("{lots} lots of a perp cannot be closed: {refusals:?}");
     }
 
     /// Records what is left of an expiry's window, minute by minute, until it has a settlement price in all markets.

@@ -6,7 +6,8 @@ use crate::trade::ROUNDING;
 use estuary::instructions::LiquidateArgs;
 use estuary::market_view::Needs;
 use estuary::state::{MarginAccount, Unsettled};
-use estuary_tests::{ix, setup::USD};
+use estuary_risk::margin::MarginReport;
+use estuary_tests::{ix, setup::USD, trade::PERP};
 
 /// Calls after which an account below zero owes nothing any more, if prices are fresh and a liquidator has the cash.
 const CALLS_TO_RESOLVE: usize = 60;
@@ -65,20 +66,19 @@ impl Run {
         // A discount is for accounts that have something, a loss is left by those that have not: never both.
         let change = now.recognised_since(&books) as i64;
         let (recognised, insured) = (change.max(0), change.min(0).abs());
-        assert!(before[0].is_liquidatable());
-        let health =
-            |place: usize, maintenance: i64| [&before, &after][place][0].equity.0 - maintenance;
-        let [was, is] =
-            [0, 1].map(|place| health(place, [&before, &after][place][0].maintenance_margin.0));
-        let raised = is > was || is == was && before[0].equity.0 < 0;
+        // A loss whose hour has come lowers claims first, those of both.
+        let [least, most] = now.lowered_since(&books).map(|amount| amount as i64);
+        let health = |report: &MarginReport| report.equity.0 - report.maintenance_margin.0;
+        let [was, is] = [&before[0], &after[0]].map(health);
+        assert!(was - most.max(0) < 0, "{before:?}");
+        let raised = is > was - most || is == was && before[0].equity.0 < 0;
         assert!(raised, "{before:?}\n{after:?}");
         assert!(after[1].equity >= after[1].initial_margin);
         if recognised > 0 {
             // Whoever has nothing left has paid with everything.
             let account = now.account(liquidated);
-            assert!(before[0].equity.0 < ROUNDING && account.position_count == 0);
+            assert!(before[0].equity.0 - most < ROUNDING && account.position_count == 0);
         }
-        let [least, most] = now.lowered_since(&books).map(|amount| amount as i64);
         let earned = after[1].equity.0 - before[1].equity.0;
         let limit = before[0].equity.0.max(0);
         assert!(earned >= -ROUNDING - most && earned <= limit + ROUNDING - least);
@@ -86,16 +86,36 @@ impl Run {
         let missing = lost - earned - insured;
         let range = least - ROUNDING..=2 * most + ROUNDING;
         assert!(range.contains(&missing), "{lost} lost, {earned} earned");
-        // A loss whose hour came meanwhile may have lowered claims that covered what the account owes elsewhere: that is
-        // recognised later, when somebody marks it.
-        let was_lowered = now.has_shared_since(&books);
-        self.check_mark(liquidated, was_lowered);
+        self.check_mark(liquidated);
         Ok(())
     }
 
+    /// Somebody sells perps, their price rises until that account fails, and it is liquidated: the one liquidation of a
+    /// history that had none.
+    pub fn liquidate_on_purpose(&mut self) {
+        self.restart();
+        let failing = self.open_backstop(10_000 * USD);
+        let liquidator = self.renew_backstop();
+        let underlying = self.markets[1].clone();
+        let slot = self.world.slot(&underlying, PERP.0, 0, 0);
+        let signers = [failing, liquidator].map(|user| self.trader(user).owner);
+        let sold = [20_000i64, 5_000, 1_000, 200].iter().any(|lots| {
+            let leg = self.world.leg_at_mark(&underlying, slot, -lots);
+            let done = self.trade_legs([failing, liquidator], &[leg], &signers);
+            done.is_ok()
+        });
+        assert!(sold, "nobody may sell a perp");
+        while !self.report(failing).expect("a report").is_liquidatable() {
+            self.prices[1] *= 1.02;
+            self.pass(1);
+        }
+        let done = self.liquidate(failing, liquidator, u64::MAX);
+        assert_eq!(done, Ok(()));
+    }
+
     /// After an instruction that marks, an account is marked if it is below zero, unless the face of its claims covers what it
-    /// owes to markets, or did before a shared loss lowered them; and one with positions is marked as unhealthy if it is.
-    fn check_mark(&self, user: usize, was_lowered: bool) {
+    /// owes to markets; and one with positions is marked as unhealthy if it is.
+    fn check_mark(&self, user: usize) {
         let account = self.account(user);
         let marked = account.marked != 0;
         let Some(report) = self.report(user) else {
@@ -105,7 +125,7 @@ impl Run {
         let agrees = (account.unhealthy_since != 0) == report.is_liquidatable();
         assert!(agrees || account.position_count == 0, "{report:?}");
         assert!(
-            marked || report.equity.0 >= 0 || is_covered(&account) || was_lowered,
+            marked || report.equity.0 >= 0 || is_covered(&account),
             "{report:?}"
         );
         assert!(!marked || report.equity.0 < 0, "{report:?}");
@@ -139,7 +159,7 @@ impl Run {
         let mark = ix::mark_account(&self.house, &trader, &markets);
         let done = self.send("mark_account", mark, &[]);
         if done.is_ok() {
-            self.check_mark(user, false);
+            self.check_mark(user);
         }
         done
     }
@@ -153,12 +173,22 @@ impl Run {
         }
     }
 
-    /// Liquidates as large a part as the liquidator's own margin and cash allow.
-    fn take_what_is_possible(&mut self, user: usize, by: usize) -> bool {
+    /// Liquidates as large a part as the backstop's own margin and cash allow; a flat one where the positions of both are too
+    /// many for a transaction.
+    fn take_what_is_possible(&mut self, user: usize) -> bool {
         let sizes = [u64::MAX, 1_000_000 * USD, 100_000 * USD, 10_000 * USD];
-        sizes
-            .iter()
-            .any(|size| self.liquidate(user, by, *size).is_ok())
+        let mut by = self.backstop();
+        for size in sizes {
+            let mut done = self.liquidate(user, by, size);
+            if done == Err("TooManyPositionsForOneTransaction".to_owned()) {
+                by = self.renew_backstop();
+                done = self.liquidate(user, by, size);
+            }
+            if done.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Takes positions and tokens of an account below zero and settles what is left: a bounded number of calls, and its
@@ -173,9 +203,8 @@ impl Run {
             if is_done && account.marked == 0 {
                 return;
             }
-            let backstop = self.backstop();
             let is_flat = account.position_count == 0 && account.tokens().next().is_none();
-            if !is_flat && self.take_what_is_possible(user, backstop) {
+            if !is_flat && self.take_what_is_possible(user) {
                 continue;
             }
             if self.is_below_zero(user) != (account.marked != 0) {

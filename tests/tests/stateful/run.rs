@@ -101,10 +101,7 @@ impl Run {
             } else {
                 50_000 * USD
             };
-            let trader = self.house.trader(&mut self.world, cash);
-            for token in self.tokens {
-                self.world.fill_purse(&token, &trader.owner.pubkey(), PURSE);
-            }
+            let trader = self.newcomer(cash);
             if owner < WITH_TWO {
                 let (house, world) = (&self.house, &mut self.world);
                 let second = house.sub_account(world, &trader, 1, 20_000 * USD);
@@ -112,16 +109,53 @@ impl Run {
             }
             self.users.push(User::new(trader));
         }
-        self.outside = self.purses();
-        let vaults = self.vaults();
-        for (sum, vault) in self.outside.iter_mut().zip(vaults) {
-            *sum += vault;
-        }
+        self.outside = self.everything();
     }
 
-    /// The user that takes over what nobody else can.
+    /// The user that takes over what nobody else can, the one opened last.
     pub fn backstop(&self) -> usize {
         self.users.len() - 1
+    }
+
+    /// The account of another owner, which becomes the backstop.
+    pub fn open_backstop(&mut self, cash: u64) -> usize {
+        let before = self.everything();
+        let trader = self.newcomer(cash);
+        self.users.push(User::new(trader));
+        let brought = self.everything();
+        for ((sum, after), before) in self.outside.iter_mut().zip(brought).zip(before) {
+            *sum += after - before;
+        }
+        self.backstop()
+    }
+
+    /// An owner with an account and tokens outside.
+    fn newcomer(&mut self, cash: u64) -> Trader {
+        let trader = self.house.trader(&mut self.world, cash);
+        for token in self.tokens {
+            self.world.fill_purse(&token, &trader.owner.pubkey(), PURSE);
+        }
+        trader
+    }
+
+    /// All tokens in purses and vaults.
+    fn everything(&self) -> [u64; 3] {
+        let mut sums = self.purses();
+        for (sum, vault) in sums.iter_mut().zip(self.vaults()) {
+            *sum += vault;
+        }
+        sums
+    }
+
+    /// A flat backstop, with which whatever account there is fits one transaction.
+    pub fn renew_backstop(&mut self) -> usize {
+        self.open_backstop(BACKSTOP)
+    }
+
+    /// Whether the action has succeeded so far.
+    pub fn has_succeeded(&self, action: &str) -> bool {
+        let outcomes = self.counts.get(action);
+        outcomes.is_some_and(|outcomes| outcomes.contains_key("ok"))
     }
 
     /// A user other than the backstop.

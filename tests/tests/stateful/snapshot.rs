@@ -1,7 +1,8 @@
 //! All accounts at one moment, to be compared with those of another.
 
 use crate::run::Run;
-use estuary::state::{Bank, MarginAccount, MarketLedger};
+use estuary::state::claims::Round;
+use estuary::state::{Bank, Claim, MarginAccount, MarketLedger};
 use estuary_tests::Pubkey;
 
 /// Micro-units by which the claims of a round that a loss has lowered may differ from their exact shares: each is rounded
@@ -103,11 +104,6 @@ impl Snapshot {
         self.exercised() - before.exercised()
     }
 
-    /// Whether a loss has lowered claims since `before`.
-    pub fn has_shared_since(&self, before: &Self) -> bool {
-        self.socialised() > before.socialised()
-    }
-
     /// By how much the claims of an account may have been lowered since `before`: least and most.
     pub fn lowered_since(&self, before: &Self) -> [i128; 2] {
         let shared = self.socialised() - before.socialised();
@@ -157,11 +153,31 @@ impl Snapshot {
         }
         for (old, new) in before.ledgers.iter().zip(&self.ledgers) {
             if old.claims.is_frozen() && new.claims.is_frozen() {
-                assert!(new.claims.cash >= old.claims.cash, "a frozen pool paid");
-                let received = |ledger: &MarketLedger| -> u64 {
-                    ledger.claims.rounds.iter().map(|one| one.received).sum()
-                };
-                assert!(received(new) <= received(old), "a frozen pool allocated");
+                self.check_frozen(before, [old, new]);
+            }
+        }
+    }
+
+    /// A frozen pool gives its rounds nothing, and pays only the claims of rounds that are complete.
+    fn check_frozen(&self, before: &Self, [old, new]: [&MarketLedger; 2]) {
+        for round in new.claims.rounds.iter().filter(|round| round.face > 0) {
+            let same = |one: &&Round| one.face > 0 && one.id == round.id;
+            let was = old.claims.rounds.iter().find(same);
+            let received = was.map_or(0, |was| was.received);
+            assert!(round.received <= received, "a frozen pool allocated");
+        }
+        for (old_account, account) in before.accounts.iter().zip(&self.accounts) {
+            let of = |account: &Option<MarginAccount>| {
+                let account = account.as_ref()?;
+                let here = account.unsettled_in(new.market_index)?;
+                Some(here.claims)
+            };
+            let (was, is) = (of(old_account), of(account));
+            for claim in is.into_iter().flatten().filter(|claim| claim.face > 0) {
+                let same = |one: &Claim| one.face > 0 && one.round == claim.round;
+                let was = was.and_then(|claims| claims.into_iter().find(same));
+                let collected = was.map_or(0, |was| was.collected);
+                assert_eq!(claim.collected, collected, "a frozen pool paid");
             }
         }
     }

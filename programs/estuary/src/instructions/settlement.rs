@@ -51,33 +51,61 @@ pub(crate) fn settle_matured(
     Ok(matured)
 }
 
-/// Settles what an account and a market owe each other beside positions: a recognised loss whose time has come lowers all
-/// claims and waiting cash goes to its rounds; the account collects what its claims may have by now; its gain is
-/// registered as a claim, or its loss paid in cash, at most what is claimed, or owed in fees, and not yet paid; cash that
-/// no claim waits for pays unpaid fees. Equity does not change.
+/// Settles what an account and a market owe each other beside positions: [`collect`], then [`pay_loss`]. Equity does not change.
+///
+/// # Errors
+/// Those of both.
+pub(crate) fn settle_carry(
+    account: &mut MarginAccount,
+    ledger: &mut MarketLedger,
+    bank: Option<&mut Bank>,
+    now: i64,
+) -> Result<MarketSettlement> {
+    let mut done = MarketSettlement {
+        market: ledger.market_index,
+        ..MarketSettlement::default()
+    };
+    collect(account, ledger, now, &mut done)?;
+    pay_loss(account, ledger, bank, now, &mut done)?;
+    Ok(done)
+}
+
+/// Gives the account what is its own: a recognised loss whose time has come lowers all claims and waiting cash goes to its
+/// rounds; the account collects what its claims may have by now, and its gain is registered as a claim.
+///
+/// # Errors
+/// [`EstuaryError::AmountOverflow`], [`EstuaryError::LedgerInvariant`].
+pub(crate) fn collect(
+    account: &mut MarginAccount,
+    ledger: &mut MarketLedger,
+    now: i64,
+    done: &mut MarketSettlement,
+) -> Result<()> {
+    ledger.claims.share_loss(now)?;
+    ledger.claims.allocate(now)?;
+    claim(account, ledger, now, done)
+}
+
+/// Takes what the account owes: its loss is paid in cash, at most what is claimed, or owed in fees, and not yet paid; cash that
+/// no claim waits for pays unpaid fees.
 ///
 /// Of an account without positions and tokens that owes more than it has and is owed, the loss beyond that is recognised:
 /// the market gets its share of the cash, claimed or not, unpaid fees are given up for what nobody will pay, the insurance
 /// fund pays what it can of what they do not cover, and what then is missing will lower all claims. What the account is
-/// owed covers the rest, which stays.
+/// owed covers the rest, which stays. Claims in other markets count at their face, so whoever settles in several collects in all
+/// of them first.
 ///
 /// # Errors
 /// [`EstuaryError::InsuranceBankMissing`] when insurance has to bear a loss and there is no bank,
 /// [`EstuaryError::AmountOverflow`], [`EstuaryError::LedgerInvariant`].
-pub(crate) fn settle_carry(
+pub(crate) fn pay_loss(
     account: &mut MarginAccount,
     ledger: &mut MarketLedger,
     mut bank: Option<&mut Bank>,
     now: i64,
-) -> Result<MarketSettlement> {
+    done: &mut MarketSettlement,
+) -> Result<()> {
     let market = ledger.market_index;
-    let mut done = MarketSettlement {
-        market,
-        ..MarketSettlement::default()
-    };
-    ledger.claims.share_loss(now)?;
-    ledger.claims.allocate(now)?;
-    claim(account, ledger, now, &mut done)?;
     let loss = account.loss_in(market);
     let deficit = deficit(account, ledger)?;
     if deficit == Some(0) {
@@ -88,7 +116,7 @@ pub(crate) fn settle_carry(
         _ if loss == 0 => {}
         Some(deficit) => {
             let bank = bank.as_deref_mut();
-            recognise_loss(account, ledger, bank, (deficit, sharing), now, &mut done)?;
+            recognise_loss(account, ledger, bank, (deficit, sharing), now, done)?;
         }
         None => {
             let cash = account.cash().max(0).unsigned_abs();
@@ -102,7 +130,7 @@ pub(crate) fn settle_carry(
     ledger.claims.allocate(now)?;
     done.fees_collected = ledger.collect_fees()?;
     done.carry = account.unsettled_in(market).map_or(0, |one| one.carry);
-    Ok(done)
+    Ok(())
 }
 
 /// Collects on the account's claims and registers its gain.
@@ -214,7 +242,7 @@ fn losses_that_share(account: &MarginAccount, market: u16) -> u64 {
     0
 }
 
-/// Recognises the market's share of the account's deficit and takes its share of the cash; see [`settle_carry`]. What then
+/// Recognises the market's share of the account's deficit and takes its share of the cash; see [`pay_loss`]. What then
 /// is left of the loss is covered by what others owe the account.
 fn recognise_loss(
     account: &mut MarginAccount,

@@ -24,8 +24,8 @@ pub struct MarkAccount<'info> {
 
 impl<'info> MarkAccount<'info> {
     /// Makes the account's marks agree with its equity; anyone may. An account below its maintenance margin is marked as
-    /// unhealthy until it is not: meanwhile it may deposit, settle and reduce. While an account below zero is marked, nobody
-    /// collects claims in the markets it has positions in or owes, so that its loss falls on all of them alike.
+    /// unhealthy until it is not: meanwhile it may deposit, settle and reduce. While an account below zero is marked, no
+    /// round of claims receives cash in the markets it has positions in or owes, so that its loss falls on all of them alike.
     ///
     /// # Errors
     /// [`EstuaryError::NothingToMark`], those of the market accounts and prices, the engine's.

@@ -7,10 +7,10 @@ use super::{
 use crate::{
     bridge::{self, liquidation::Liquidation},
     error::EstuaryError,
-    event::{self, Liquidated, MarginTotals, MarketSettlement, PriceUsed},
+    event::{self, ExercisedPosition, Liquidated, MarginTotals, MarketSettlement, PriceUsed},
     instructions::{
         keeper::mark_account::{set_marks, set_unhealthy},
-        settlement::{check_settlement_bank, settle_carry, settle_matured, unmark_left},
+        settlement::{check_settlement_bank, collect, pay_loss, settle_matured, unmark_left},
     },
     market_view::{load_markets, MarketView, Needs},
     state::{
@@ -83,16 +83,16 @@ impl<'info> Liquidate<'info> {
         let mut liquidator = state::write(&accounts.liquidator_account)?;
         let clearinghouse = accounts.clearinghouse.key();
         let (needs, touched) = needs(&liquidated, &liquidator)?;
-        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
+        let mut markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
+        let mut exercised = Vec::new();
+        for view in &mut markets {
+            if touched.contains(view.market.header.index) {
+                exercised.append(&mut bring_up_to_date(&mut liquidated, view, now)?);
+            }
+        }
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
         args.check_prices(&data)?;
         let touched = Touched(&markets, touched);
-        let mut exercised = Vec::new();
-        for view in touched.views() {
-            let mut ledger = state::write(&view.ledger)?;
-            exercised.append(&mut settle_matured(&mut liquidated, view, &mut ledger)?);
-            ledger.invariant()?;
-        }
         let most = args.max_notional;
         let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, most, now)?;
         let handover = liquidation.handover(&liquidated, &data)?;
@@ -151,7 +151,23 @@ impl<'m, 'info> Touched<'m, 'info> {
     }
 }
 
-/// Marks the account by its margin after the takes, and settles it where no position is left.
+/// Shares a loss of the market whose time has come, so that the plan knows what claims are worth, and turns the account's
+/// matured positions into carry.
+fn bring_up_to_date(
+    liquidated: &mut MarginAccount,
+    view: &mut MarketView<'_>,
+    now: i64,
+) -> Result<Vec<ExercisedPosition>> {
+    let loader = view.ledger.clone();
+    let mut ledger = state::write(&loader)?;
+    view.share_loss(&mut ledger, now)?;
+    let exercised = settle_matured(liquidated, view, &mut ledger)?;
+    ledger.invariant()?;
+    Ok(exercised)
+}
+
+/// Marks the account by its margin after the takes, and settles it where no position is left: first what all markets owe it,
+/// so that no market bears what another was about to pay.
 fn resolve(
     liquidated: &mut MarginAccount,
     touched: &Touched<'_, '_>,
@@ -169,8 +185,16 @@ fn resolve(
     if liquidated.position_count == 0 {
         for view in touched.views() {
             let mut ledger = state::write(&view.ledger)?;
-            let bank = Some(&mut *bank);
-            settlements.push(settle_carry(liquidated, &mut ledger, bank, now)?);
+            let mut done = MarketSettlement {
+                market: ledger.market_index,
+                ..MarketSettlement::default()
+            };
+            collect(liquidated, &mut ledger, now, &mut done)?;
+            settlements.push(done);
+        }
+        for (view, done) in touched.views().zip(&mut settlements) {
+            let mut ledger = state::write(&view.ledger)?;
+            pay_loss(liquidated, &mut ledger, Some(&mut *bank), now, done)?;
             unmark_left(liquidated, &mut ledger)?;
             ledger.invariant()?;
         }
