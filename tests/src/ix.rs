@@ -5,7 +5,7 @@ use crate::{House, Trader, Underlying};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::instructions::{
-    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
+    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg, WhatIf,
 };
 use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
@@ -242,6 +242,20 @@ pub fn margin_report(
     house
         .addresses
         .margin_report(&trader, page, &priced(markets))
+}
+
+/// Reports on an account as it would be; `markets` are those it has positions in or a leg names.
+pub fn what_if(
+    house: &House,
+    trader: &Trader,
+    page: ReportPage,
+    change: &WhatIf,
+    markets: &[&Underlying],
+) -> Instruction {
+    let trader = trader.party();
+    house
+        .addresses
+        .what_if(&trader, page, change.clone(), &priced(markets))
 }
 
 /// Liquidates an account; `markets` are those that either account has positions in, and the ledgers of all of them are

@@ -1,7 +1,8 @@
 //! The report of the ELF is the client's report, bit for bit, in every view.
 
 use estuary::report::{
-    MarketReportView, PositionsView, ReportPage, SummaryView, MAX_RETURN_DATA, POSITIONS_PER_PAGE,
+    MarketReportView, PositionsView, ReportPage, SummaryView, WhatIfView, MAX_RETURN_DATA,
+    POSITIONS_PER_PAGE,
 };
 use estuary::state::{SeriesKind, MAX_POSITIONS};
 use estuary_tests::setup::{flat_slice, BTC_PRICE, DAY, EXPIRY_DAYS, SOL_PRICE, USD};
@@ -237,6 +238,7 @@ fn margin_report_refuses_bad_accounts() {
 fn every_view_fits_the_return_data() {
     let sizes = [
         size_of::<SummaryView>(),
+        size_of::<WhatIfView>(),
         size_of::<MarketReportView>(),
         size_of::<PositionsView>(),
     ];

@@ -4,7 +4,7 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{system_program, InstructionData, ToAccountMetas};
 use estuary::instructions::{
-    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg,
+    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg, WhatIf,
 };
 use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
@@ -428,11 +428,34 @@ impl House {
         page: ReportPage,
         markets: &[PricedMarket],
     ) -> Instruction {
+        self.report(account, page, None, markets)
+    }
+
+    /// Asks for a view of an account's margin as it would be after further legs and a change of its cash: simulate it and
+    /// read the return data with [`crate::view::decode_what_if`]. `markets` are those the account has open positions or
+    /// tokens in and those the legs name, ascending.
+    pub fn what_if(
+        &self,
+        account: &Party,
+        page: ReportPage,
+        what_if: WhatIf,
+        markets: &[PricedMarket],
+    ) -> Instruction {
+        self.report(account, page, Some(what_if), markets)
+    }
+
+    fn report(
+        &self,
+        account: &Party,
+        page: ReportPage,
+        what_if: Option<WhatIf>,
+        markets: &[PricedMarket],
+    ) -> Instruction {
         let accounts = accounts::MarginReport {
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
         };
-        let mut instruction = build(accounts, instruction::MarginReport { page });
+        let mut instruction = build(accounts, instruction::MarginReport { page, what_if });
         let remaining = market_accounts(markets, Ledgers::Read);
         instruction.accounts.extend(remaining);
         instruction

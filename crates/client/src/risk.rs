@@ -4,8 +4,9 @@ use crate::account::{decode, MarketAccount};
 use anchor_lang::{error::Error, prelude::Pubkey};
 use estuary::{
     bridge::{self, MarketData},
+    instructions::WhatIf,
     oracle::{self, CheckedPrice, PriceLimits},
-    report::{MarketReportView, PositionsView, SummaryView},
+    report::{MarketReportView, PositionsView, SummaryView, WhatIfView},
     state::{MarginAccount, MarketLedger, Round},
     EstuaryError,
 };
@@ -117,8 +118,23 @@ impl Snapshot {
     /// Those of decoding, and of the program's loader of market accounts. A missing market is one of the engine's
     /// callers to notice: see [`Snapshot::missing_markets`].
     pub fn new(account: &[u8], markets: &[FetchedMarket<'_>], now: i64) -> Result<Self, Error> {
+        Self::with(account, markets, now, &WhatIf::default())
+    }
+
+    /// The same with the markets that the legs of a change name, for [`Snapshot::what_if`].
+    ///
+    /// # Errors
+    /// Those of [`Snapshot::new`], and of the legs by themselves.
+    pub fn with(
+        account: &[u8],
+        markets: &[FetchedMarket<'_>],
+        now: i64,
+        change: &WhatIf,
+    ) -> Result<Self, Error> {
         let account: Box<MarginAccount> = Box::new(decode(account)?);
-        let (needed, priced) = (account.markets()?, account.priced_markets()?);
+        let named = change.markets()?;
+        let needed = account.markets()?.union(named);
+        let priced = account.priced_markets()?.union(named);
         let mut loaded = Vec::with_capacity(markets.len());
         for market in markets {
             let index = MarketAccount::decode(market.market)?.header.index;
@@ -175,6 +191,24 @@ impl Snapshot {
     /// [`estuary::EstuaryError::MarketAccountMissing`], the engine's.
     pub fn summary(&self) -> Result<SummaryView, Error> {
         bridge::report::summary(&self.account, &self.data()?, self.now)
+    }
+
+    /// What `margin_report` returns for the account before and after a change. The markets that its legs name have to be
+    /// among those of the snapshot, priced.
+    ///
+    /// # Errors
+    /// [`estuary::EstuaryError::MarketAccountMissing`], those of the legs, the engine's.
+    pub fn what_if(&self, change: &WhatIf) -> Result<Box<WhatIfView>, Error> {
+        let data = self.data()?;
+        for index in change.markets()?.iter() {
+            let priced = |one: &MarketData<'_>| one.header.index == index && one.price.is_some();
+            if !data.iter().any(priced) {
+                let error: Error = estuary::EstuaryError::MarketAccountMissing.into();
+                return Err(error.with_values((index, data.len())));
+            }
+        }
+        let changed = bridge::what_if::changed(&self.account, change, &data, self.now)?;
+        bridge::what_if::summaries(&self.account, &changed[0], &data, self.now)
     }
 
     /// What `margin_report` returns for a market.

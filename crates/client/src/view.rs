@@ -1,13 +1,15 @@
 //! Reports out of return data.
 
 use bytemuck::AnyBitPattern;
-use estuary::report::{MarketReportView, PositionsView, ReportPage, SummaryView};
+use estuary::report::{MarketReportView, PositionsView, ReportPage, SummaryView, WhatIfView};
 
 /// A view that `margin_report` returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
     /// The account.
     Summary(Box<SummaryView>),
+    /// The account as it is and as it would be.
+    WhatIf(Box<WhatIfView>),
     /// One market.
     Market(Box<MarketReportView>),
     /// A page of positions.
@@ -23,6 +25,16 @@ pub fn decode(page: ReportPage, data: &[u8]) -> Option<View> {
         ReportPage::Summary => padded(data).map(View::Summary),
         ReportPage::Market(_) => padded(data).map(View::Market),
         ReportPage::Positions(_) => padded(data).map(View::Positions),
+    }
+}
+
+/// Reads the view out of return data that was asked for with a change of the account: as [`decode`], but a summary comes
+/// with the one before the change.
+#[must_use]
+pub fn decode_what_if(page: ReportPage, data: &[u8]) -> Option<View> {
+    match page {
+        ReportPage::Summary => padded(data).map(View::WhatIf),
+        ReportPage::Market(_) | ReportPage::Positions(_) => decode(page, data),
     }
 }
 
@@ -57,5 +69,11 @@ mod tests {
         assert_eq!(decode(ReportPage::Summary, &bytes[..end]), expected);
         assert_eq!(decode(ReportPage::Summary, &[]), None);
         assert_eq!(decode(ReportPage::Summary, &[0; 2_000]), None);
+        let both = WhatIfView {
+            before: view,
+            ..WhatIfView::default()
+        };
+        let expected = Some(View::WhatIf(Box::new(both)));
+        assert_eq!(decode_what_if(ReportPage::Summary, bytes), expected);
     }
 }

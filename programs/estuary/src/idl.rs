@@ -2,7 +2,7 @@
 //! market's table and the views of `margin_report`.
 
 use crate::{
-    report::{MarketReportView, PositionsView, SummaryView},
+    report::{MarketReportView, PositionsView, SummaryView, WhatIfView},
     state::Series,
 };
 use anchor_lang::idl::{serde_json, types::IdlTypeDef, IdlBuild};
@@ -13,6 +13,7 @@ fn prints_types() {
     let mut types = BTreeMap::new();
     add::<Series>(&mut types);
     add::<SummaryView>(&mut types);
+    add::<WhatIfView>(&mut types);
     add::<MarketReportView>(&mut types);
     add::<PositionsView>(&mut types);
     let types: Vec<_> = types.values().collect();

@@ -190,12 +190,13 @@ pub mod estuary {
         BlockTrade::handle(ctx, legs)
     }
 
-    /// Returns a view of an account's margin; see [`MarginReport::handle`].
+    /// Returns a view of an account's margin, as it is or as it would be; see [`MarginReport::handle`].
     pub fn margin_report<'info>(
         ctx: Context<'info, MarginReport<'info>>,
         page: ReportPage,
+        what_if: Option<WhatIf>,
     ) -> Result<()> {
-        MarginReport::handle(ctx, page)
+        MarginReport::handle(ctx, page, what_if)
     }
 
     /// Takes positions and tokens of an account below its maintenance margin; see [`Liquidate::handle`].

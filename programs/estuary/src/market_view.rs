@@ -46,8 +46,10 @@ impl Needs {
     pub fn of(accounts: &[&MarginAccount]) -> Result<Self> {
         let mut needs = Self::default();
         for account in accounts {
-            needs.markets = needs.markets.union(account.markets()?);
-            needs.priced = needs.priced.union(account.priced_markets()?);
+            let priced = account.priced_markets()?;
+            let all = priced.union(account.unsettled_markets()?);
+            needs.markets = needs.markets.union(all);
+            needs.priced = needs.priced.union(priced);
         }
         Ok(needs)
     }
@@ -83,6 +85,16 @@ impl Needs {
             written: markets,
             ..needs
         })
+    }
+
+    /// These needs, and the price of further markets.
+    #[must_use]
+    pub const fn looking_at(self, markets: MarketSet) -> Self {
+        Self {
+            markets: self.markets.union(markets),
+            priced: self.priced.union(markets),
+            ..self
+        }
     }
 
     /// These needs, and the ledger and price of further markets, written.

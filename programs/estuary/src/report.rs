@@ -18,7 +18,7 @@ pub const BLOCK_COLUMNS: usize = estuary_risk::blocks::BLOCK_COLUMNS;
 /// Which view to return.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportPage {
-    /// The account: a [`SummaryView`].
+    /// The account: a [`SummaryView`], or a [`WhatIfView`] where legs or cash are added.
     Summary,
     /// The market with this index: a [`MarketReportView`].
     Market(u16),
@@ -88,6 +88,16 @@ pub struct SummaryView {
     pub padding: [u8; 4],
     /// The account's markets, ascending.
     pub markets: [MarketSummary; MAX_MARKETS_PER_ACCOUNT as usize],
+}
+
+/// The account as a whole, as it is and as it would be.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct WhatIfView {
+    /// As it is.
+    pub before: SummaryView,
+    /// As it would be after the change of cash and the legs.
+    pub after: SummaryView,
 }
 
 /// The account in one market.
@@ -190,6 +200,6 @@ pub struct PositionsView {
 const _: () = assert!(core::mem::size_of::<SummaryView>() == 336);
 const _: () = assert!(core::mem::size_of::<MarketReportView>() == 472);
 const _: () = assert!(core::mem::size_of::<PositionsView>() == 648);
-const _: () = assert!(core::mem::size_of::<SummaryView>() <= MAX_RETURN_DATA);
+const _: () = assert!(core::mem::size_of::<WhatIfView>() <= MAX_RETURN_DATA);
 const _: () = assert!(core::mem::size_of::<MarketReportView>() <= MAX_RETURN_DATA);
 const _: () = assert!(core::mem::size_of::<PositionsView>() <= MAX_RETURN_DATA);

@@ -3,8 +3,9 @@
 use crate::row::{Expect, Input, Row, AMOUNTS};
 use crate::stage::{Good, Stage, TOKENS};
 use estuary::instruction;
+use estuary::instructions::{AddedLeg, WhatIf};
 use estuary::report::ReportPage;
-use estuary::state::MarginAccount;
+use estuary::state::{MarginAccount, MAX_LEGS};
 use estuary_tests::setup::{DAY, USD};
 use estuary_tests::{ix, token, ErrorCode as A, EstuaryError as E, Pubkey, Signer, TokenError};
 use Input::*;
@@ -302,7 +303,7 @@ fn margin_report() -> Row {
         let report = ix::margin_report(&stage.house, &stage.taker, page, &stage.all());
         Good::signed(report, &[])
     };
-    Row::new("margin_report", good)
+    let row = Row::new("margin_report", good)
         .open_to_marked(&["margin_account"])
         .none(&[MissingSigner], "anyone may look")
         .owned(&["clearinghouse", "margin_account"])
@@ -312,19 +313,109 @@ fn margin_report() -> Row {
             case.replace("margin_account", other);
         })
         .none(&[WrongMint], "it uses no token")
-        .none(&[ZeroAmount], "its first page is number 0")
         .case(OverflowingAmount, E::ReportPageUnknown, |case| {
             case.args(instruction::MarginReport {
                 page: ReportPage::Positions(u16::MAX),
+                what_if: None,
             });
         })
         .case(UnknownSeries, E::SlotUnknown, |case| {
             case.forge("margin_account", unlisted_position)
         })
-        .matured()
+        .case(DuplicateAccounts, E::LegDuplicated, |case| {
+            let leg = added(case.stage);
+            what_if(case, vec![leg; 2], 0);
+        })
+        .matured();
+    added_legs(row)
         .case(ReorderedAccounts, A::AccountDiscriminatorMismatch, |case| {
             case.swap("clearinghouse", "margin_account");
         })
         .markets()
         .harmless(PausedMarket, |case| case.pause())
+}
+
+/// A leg that could be added.
+fn added(stage: &Stage) -> AddedLeg {
+    let leg = stage.legs(1)[0];
+    AddedLeg {
+        market: leg.market,
+        slot: leg.slot,
+        generation: leg.generation,
+        lots: leg.lots,
+        price: None,
+    }
+}
+
+fn what_if(case: &mut crate::case::Case<'_>, legs: Vec<AddedLeg>, cash: i64) {
+    let what_if = Some(WhatIf { legs, cash });
+    let page = ReportPage::Summary;
+    case.args(instruction::MarginReport { page, what_if });
+}
+
+/// What can be wrong with a leg to add.
+fn added_legs(row: Row) -> Row {
+    fn adding(change: impl Fn(&mut AddedLeg, &mut Stage)) -> impl Fn(&mut crate::case::Case<'_>) {
+        move |case| {
+            let mut leg = added(case.stage);
+            change(&mut leg, case.stage);
+            what_if(case, vec![leg], 0);
+        }
+    }
+    let outside = E::LegPriceOutsideBand;
+    let mut row = row
+        .harmless(ZeroAmount, |case| what_if(case, vec![], 0))
+        .case(ZeroAmount, E::LotsZero, adding(|leg, _| leg.lots = 0))
+        .case(
+            ZeroAmount,
+            E::LegPriceZero,
+            adding(|leg, _| leg.price = Some(0)),
+        )
+        .case(
+            OverflowingAmount,
+            outside,
+            adding(|leg, _| leg.price = Some(u64::MAX)),
+        )
+        .case(OverflowingAmount, E::TooManyLegs, |case| {
+            let leg = added(case.stage);
+            let legs = (0..=MAX_LEGS as u16).map(|slot| AddedLeg { slot, ..leg });
+            let legs = legs.collect();
+            what_if(case, legs, 0);
+        })
+        .case(OverflowingAmount, E::AmountOverflow, |case| {
+            what_if(case, vec![], i64::MAX)
+        });
+    for lots in [1 << 32, i64::MIN] {
+        row = row.case(
+            OverflowingAmount,
+            E::LotsOverflow,
+            adding(move |leg, _| leg.lots = lots),
+        );
+    }
+    for (market, slot, error) in [
+        (0, 900, E::SlotUnknown),
+        (40, 0, E::MarketAccountMissing),
+        (u16::MAX, 0, E::MarketUnknown),
+    ] {
+        row = row.case(
+            UnknownSeries,
+            error,
+            adding(move |leg, _| (leg.market, leg.slot) = (market, slot)),
+        );
+    }
+    row.case(
+        UnknownSeries,
+        E::SeriesGenerationMismatch,
+        adding(|leg, _| leg.generation += 1),
+    )
+    .case(
+        MaturedSeries,
+        E::SeriesExpired,
+        adding(|leg, stage| leg.slot = stage.matured_slot),
+    )
+    .case(
+        MaturedSeries,
+        E::SeriesExpired,
+        adding(|leg, stage| leg.slot = stage.hold_settled()),
+    )
 }

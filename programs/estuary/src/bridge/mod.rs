@@ -9,6 +9,7 @@ pub mod parameters;
 pub mod report;
 pub mod settlement;
 pub mod trade;
+pub mod what_if;
 
 use crate::{
     error::EstuaryError,

@@ -17,7 +17,7 @@ use crate::{
 };
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
-use estuary_risk::{market::Leg, units::Money};
+use estuary_risk::{margin::AccountTotals, market::Leg, units::Money};
 
 /// The account as a whole.
 ///
@@ -34,15 +34,32 @@ pub fn summary(
         let entry = entries
             .next()
             .ok_or(EstuaryError::AccountInTooManyMarkets)?;
-        *entry = MarketSummary {
-            market: market.header.index,
-            worst_column: column(engine.risk.worst_column)?,
-            padding: [0; 4],
-            scan_loss: engine.risk.scan_loss.0,
-            certified_loss: engine.risk.certified_loss.0,
-        };
+        *entry = market_summary(engine, market)?;
         Ok(())
     })?;
+    fill_summary(&mut view, account, &totals, now)?;
+    view.market_count = u16::try_from(markets.len()).map_err(|_| EstuaryError::CounterOverflow)?;
+    Ok(view)
+}
+
+/// The book just evaluated, short.
+pub(super) fn market_summary(engine: &Engine, market: &MarketData<'_>) -> Result<MarketSummary> {
+    Ok(MarketSummary {
+        market: market.header.index,
+        worst_column: column(engine.risk.worst_column)?,
+        padding: [0; 4],
+        scan_loss: engine.risk.scan_loss.0,
+        certified_loss: engine.risk.certified_loss.0,
+    })
+}
+
+/// Everything of a summary but its markets.
+pub(super) fn fill_summary(
+    view: &mut SummaryView,
+    account: &MarginAccount,
+    totals: &AccountTotals,
+    now: i64,
+) -> Result<()> {
     let report = totals.report().map_err(risk_error)?;
     view.equity = report.equity.0;
     view.senior = report.senior.0;
@@ -62,8 +79,7 @@ pub fn summary(
     view.gross = totals.gross.0;
     view.now = now;
     view.position_count = account.position_count;
-    view.market_count = u16::try_from(markets.len()).map_err(|_| EstuaryError::CounterOverflow)?;
-    Ok(view)
+    Ok(())
 }
 
 /// The account in one market.

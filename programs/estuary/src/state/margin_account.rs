@@ -128,7 +128,15 @@ impl MarginAccount {
     /// # Errors
     /// [`EstuaryError::MarketUnknown`] for an index no market can have.
     pub fn settled_markets(&self) -> Result<MarketSet> {
-        let mut set = self.open_markets()?;
+        Ok(self.open_markets()?.union(self.unsettled_markets()?))
+    }
+
+    /// The markets that owe the account, or that it owes, beside its positions.
+    ///
+    /// # Errors
+    /// [`EstuaryError::MarketUnknown`] for an index no market can have.
+    pub fn unsettled_markets(&self) -> Result<MarketSet> {
+        let mut set = MarketSet::default();
         for unsettled in self.unsettled.iter().filter(|one| one.is_used()) {
             set.insert(unsettled.market)?;
         }
@@ -164,7 +172,7 @@ impl MarginAccount {
     /// # Errors
     /// [`EstuaryError::MarketUnknown`] for an index no market can have.
     pub fn markets(&self) -> Result<MarketSet> {
-        Ok(self.priced_markets()?.union(self.settled_markets()?))
+        Ok(self.priced_markets()?.union(self.unsettled_markets()?))
     }
 
     /// Whether the account has neither positions nor debts, so that nothing it holds is needed as margin.

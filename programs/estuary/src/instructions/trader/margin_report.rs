@@ -1,5 +1,6 @@
 //! Reports an account's margin as return data, for simulated transactions.
 
+use super::legs::WhatIf;
 use crate::{
     bridge::{self, MarketData},
     error::EstuaryError,
@@ -9,7 +10,8 @@ use crate::{
 };
 use anchor_lang::{prelude::*, solana_program::program::set_return_data};
 
-/// Accounts of `margin_report`. Remaining: `[market, ledger, price]` per market the account has open positions or tokens in.
+/// Accounts of `margin_report`. Remaining: `[market, ledger, price]` per market the account has open positions or tokens in
+/// or an added leg names.
 #[derive(Accounts)]
 pub struct MarginReport<'info> {
     /// The clearinghouse.
@@ -22,21 +24,33 @@ pub struct MarginReport<'info> {
 impl<'info> MarginReport<'info> {
     /// Computes the report live, as every check does, and returns one view of it; see [`crate::report`].
     ///
+    /// With `what_if` the summary is that of the account before and after the change, and the other views are those after
+    /// it. A leg is checked and priced as the taker's of a block trade, and a trade of the same legs at the same prices gives
+    /// the same margin but for its fees. Whether health, cash, limits on open interest and the market's status allow the
+    /// trade is not checked: cash below zero is shown.
+    ///
     /// # Errors
-    /// [`EstuaryError::ReportPageUnknown`], those of the market accounts and prices, the engine's.
-    pub fn handle(ctx: Context<'info, Self>, page: ReportPage) -> Result<()> {
+    /// [`EstuaryError::ReportPageUnknown`], those of the market accounts and prices, the engine's, and of added legs those
+    /// of a block trade's legs.
+    pub fn handle(
+        ctx: Context<'info, Self>,
+        page: ReportPage,
+        what_if: Option<WhatIf>,
+    ) -> Result<()> {
         state::read(&ctx.accounts.clearinghouse)?;
         let now = Clock::get()?.unix_timestamp;
         let account = state::read(&ctx.accounts.margin_account)?;
         let clearinghouse = ctx.accounts.clearinghouse.key();
-        let markets = load_markets(
-            ctx.remaining_accounts,
-            &clearinghouse,
-            Needs::of(&[&*account])?,
-            now,
-        )?;
+        let mut needs = Needs::of(&[&*account])?;
+        if let Some(change) = &what_if {
+            needs = needs.looking_at(change.markets()?);
+        }
+        let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
-        return_view(&account, &markets, now, page)
+        match what_if {
+            None => return_view(&account, &markets, now, page),
+            Some(change) => return_changed(&account, &change, &markets, now, page),
+        }
     }
 }
 
@@ -62,4 +76,25 @@ fn return_view(
         }
     }
     Ok(())
+}
+
+/// The same of the account after a change; the summary before it too.
+fn return_changed(
+    account: &MarginAccount,
+    change: &WhatIf,
+    markets: &[MarketData<'_>],
+    now: i64,
+    page: ReportPage,
+) -> Result<()> {
+    let changed = bridge::what_if::changed(account, change, markets, now)?;
+    let changed = changed
+        .first()
+        .ok_or(EstuaryError::MarginAccountInvariant)?;
+    if page == ReportPage::Summary {
+        let view = bridge::what_if::summaries(account, changed, markets, now)?;
+        set_return_data(bytemuck::bytes_of(&*view));
+        return Ok(());
+    }
+    let markets = bridge::what_if::markets_of(changed, markets)?;
+    return_view(changed, &markets, now, page)
 }
