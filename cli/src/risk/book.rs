@@ -4,7 +4,8 @@ use estuary_risk::market::{Instrument, Leg, MarketArrays};
 use estuary_risk::smile::{check_no_calendar, Smile, SmileSlice};
 use estuary_risk::units::{Money, RiskError};
 
-use super::input::{Account, Expiry, Holding, Market, SeriesKind, Vol};
+use super::decimal::Decimal;
+use super::input::{Account, Added, Expiry, Holding, Market, SeriesKind, Vol};
 use super::json::InputError;
 use super::notes::Notes;
 use super::scale::{lots, Lots, MarketPrices};
@@ -39,6 +40,8 @@ pub struct Priced {
     pub legs: Vec<Leg>,
     /// The cost of each.
     pub costs: Vec<Money>,
+    /// Cash that the options and the spot which a what-if adds take, negative when they bring any.
+    pub paid: Money,
 }
 
 impl<'a> Book<'a> {
@@ -73,21 +76,25 @@ impl<'a> Book<'a> {
         let mut arrays = MarketArrays::new(&inputs, market.expiries.len(), self.holdings.len())
             .map_err(|error| refusal(&spot_path, error))?;
         let (mut legs, mut costs) = (Vec::new(), Vec::new());
+        let mut paid = Money(0);
         for (holding, lots) in &self.holdings {
             let instrument = self.instrument(&mut arrays, holding)?;
             legs.push(Leg {
                 instrument,
                 lots: lots.lots,
             });
-            let cost = self
-                .cost(holding, *lots)
-                .ok_or_else(|| refusal(&holding.path, RiskError::MoneyOverflow))?;
-            costs.push(cost);
+            let overflow = || refusal(&holding.path, RiskError::MoneyOverflow);
+            costs.push(self.cost(holding, *lots).ok_or_else(overflow)?);
+            let cash = self.cash_paid(&arrays, holding, instrument);
+            paid = cash
+                .and_then(|cash| paid.plus(cash).ok())
+                .ok_or_else(overflow)?;
         }
         Ok(Priced {
             arrays,
             legs,
             costs,
+            paid,
         })
     }
 
@@ -150,7 +157,47 @@ impl<'a> Book<'a> {
             Some(SeriesKind::Future { expiry }) => self.prices.forwards[expiry],
             _ => return Some(Money(0)),
         };
-        lots.cost_down(holding.entry.unwrap_or(self.prices.decimal(mark)))
+        let cost = |lots: Lots, price: Option<Decimal>| {
+            lots.cost_down(price.unwrap_or(self.prices.decimal(mark)))
+        };
+        let Some(added) = &holding.added else {
+            return cost(lots, holding.entry);
+        };
+        let added_lots = self.lots_of(added)?;
+        let before = Lots {
+            lots: lots.lots.checked_sub(added_lots.lots)?,
+            ..lots
+        };
+        let before = cost(before, holding.entry)?;
+        before.plus(cost(added_lots, added.price)?).ok()
+    }
+
+    /// What an added option or added spot takes out of the cash, rounded up.
+    fn cash_paid(
+        &self,
+        arrays: &MarketArrays,
+        holding: &Holding,
+        instrument: Instrument,
+    ) -> Option<Money> {
+        let kind = holding.series.map(|index| self.market.series[index].kind);
+        let in_cash = matches!(kind, Some(SeriesKind::Option { .. } | SeriesKind::Spot));
+        let Some(added) = holding.added.as_ref().filter(|_| in_cash) else {
+            return Some(Money(0));
+        };
+        let lots = self.lots_of(added)?;
+        if let Some(price) = added.price {
+            let paid = lots.cost_down(price)?.0.checked_neg()?;
+            return Some(Money(paid));
+        }
+        let mark_q30 = i128::from(arrays.mark_q30(instrument).ok()?);
+        let value = mark_q30 * i128::from(lots.lots);
+        arrays.lot_value().money_up(value, 30).ok()
+    }
+
+    fn lots_of(&self, added: &Added) -> Option<Lots> {
+        let decimals = self.lot_decimals;
+        let lots = i64::try_from(added.quantity.nearest(decimals)?.units).ok()?;
+        Some(Lots { lots, decimals })
     }
 }
 

@@ -103,6 +103,14 @@ impl Decimal {
         self.mantissa < 0
     }
 
+    /// The sum; `None` beyond 128 bits.
+    pub fn plus(self, other: Self) -> Option<Self> {
+        let decimals = self.decimals.max(other.decimals);
+        let units = |value: Self| value.nearest(decimals as i32).map(|scaled| scaled.units);
+        let sum = units(self)?.checked_add(units(other)?)?;
+        Some(Self::new(sum, decimals))
+    }
+
     /// In units of `10^-decimals`, to the nearest (halves away from zero); `None` beyond 128 bits.
     /// A negative `decimals` counts tens, hundreds and so on.
     pub fn nearest(self, decimals: i32) -> Option<Scaled> {

@@ -6,7 +6,7 @@ use estuary_risk::scenario::{Scenario, ScenarioGrid, COLUMNS};
 use estuary_risk::units::{Money, RiskError, ONE_Q30};
 
 use super::book::{self, refusal, Book, Priced};
-use super::input::{Holding, Input};
+use super::input::{Account, Holding, Input, Market};
 use super::json::InputError;
 use super::notes::Notes;
 use super::quote::{self, Quote};
@@ -68,20 +68,30 @@ pub struct PositionRow {
     pub contribution: Money,
 }
 
-/// Computes the margin of the file's account.
-pub fn compute(input: &Input, notes: &mut Notes) -> Result<Margin, InputError> {
+/// Computes the margin of the file's account, and after it that of the account after its what-if, if there is one.
+pub fn compute(input: &Input, notes: &mut Notes) -> Result<Vec<Margin>, InputError> {
     let account = input
         .account
         .as_ref()
         .ok_or_else(|| InputError::new("account", "missing"))?;
+    let Some(after) = &input.after else {
+        return Ok(vec![of_account(account, &input.markets, notes)?]);
+    };
+    // What there is to note of the account is noted of the larger one.
+    let before = of_account(account, &input.markets, &mut Notes::default())?;
+    Ok(vec![before, of_account(after, &input.markets, notes)?])
+}
+
+fn of_account(account: &Account, all: &[Market], notes: &mut Notes) -> Result<Margin, InputError> {
     let overflow = |error| refusal("account", error);
     let cash = book::cash(account)?;
     let mut totals = AccountTotals::with_cash(cash);
-    let mut markets = Vec::with_capacity(input.markets.len());
-    for (index, market) in input.markets.iter().enumerate() {
+    let mut markets = Vec::with_capacity(all.len());
+    for (index, market) in all.iter().enumerate() {
         let book = Book::new(account, index, market, notes)?;
-        let (row, cost) = evaluate(&book)?;
+        let (row, cost, paid) = evaluate(&book)?;
         totals.add_market(&row.risk, cost).map_err(overflow)?;
+        totals.cash = totals.cash.minus(paid).map_err(overflow)?;
         markets.push(row);
     }
     let report = totals.report().map_err(overflow)?;
@@ -94,14 +104,15 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Margin, InputError> {
     })
 }
 
-/// The market's answer and the cost of its linear positions.
-fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money), InputError> {
+/// The market's answer, the cost of its linear positions and the cash that added ones take.
+fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money, Money), InputError> {
     let market = book.market;
     let overflow = |error| refusal(&market.path, error);
     let Priced {
         arrays,
         legs,
         costs,
+        paid,
     } = &mut book.price()?;
     let mut greeks = Quote::default();
     for (holding, lots) in &book.holdings {
@@ -127,7 +138,7 @@ fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money), InputError> {
         greeks,
         positions,
     };
-    Ok((row, cost))
+    Ok((row, cost, *paid))
 }
 
 fn positions(

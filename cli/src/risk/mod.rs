@@ -44,7 +44,7 @@ enum Action {
     /// runs on chain. Money is in quote units with six decimals; requirements are rounded up, values
     /// down. In each market `contribution` is a position's weighted profit or loss in that market's worst
     /// scenario. The book's Greeks are in quote units: delta and gamma per unit of spot, vega per 1.00 of
-    /// volatility (100 points), theta per day.
+    /// volatility (100 points), theta per day. With `what_if` in the file, the account before and after.
     Margin(FileArguments),
     /// Price and Greeks of every series of the file.
     ///
@@ -108,10 +108,10 @@ fn answer(command: &RiskCommand) -> Result<String, String> {
     let in_words = |error: json::InputError| error.to_string();
     match &command.action {
         Action::Margin(_) => {
-            let margin = margin::compute(&input, &mut notes).map_err(in_words)?;
+            let margins = margin::compute(&input, &mut notes).map_err(in_words)?;
             match arguments.output {
-                Format::Json => json_text(&output::margin(&margin, &notes)),
-                Format::Table => Ok(table::margin(&margin, &notes)),
+                Format::Json => json_text(&output::margins(&margins, &notes)),
+                Format::Table => Ok(table::margins(&margins, &notes)),
             }
         }
         Action::Price(_) => {

@@ -23,6 +23,10 @@ pub fn fraction(ppm: i64) -> Decimal {
 /// The answer's fields, then what was rounded and what is doubtful.
 pub fn with_notes(mut fields: Vec<(&'static str, Node)>, notes: &Notes) -> Node {
     fields.extend(notes.nodes());
+    object_of(fields)
+}
+
+fn object_of(fields: Vec<(&'static str, Node)>) -> Node {
     Node::Object(
         fields
             .into_iter()
@@ -31,11 +35,19 @@ pub fn with_notes(mut fields: Vec<(&'static str, Node)>, notes: &Notes) -> Node 
     )
 }
 
-/// The answer of `risk margin`.
-pub fn margin(margin: &Margin, notes: &Notes) -> Node {
+/// The answer of `risk margin`: the account, and the account after its what-if, if there is one.
+pub fn margins(margins: &[Margin], notes: &Notes) -> Node {
+    let mut margins = margins.iter().map(margin);
+    let mut fields = margins.next().unwrap_or_default();
+    fields.extend(margins.next().map(|after| ("after", object_of(after))));
+    with_notes(fields, notes)
+}
+
+/// One account of it.
+fn margin(margin: &Margin) -> Vec<(&'static str, Node)> {
     let report = &margin.report;
     let amount = |value| Node::from(money(value));
-    let fields = vec![
+    vec![
         ("equity", amount(report.equity)),
         ("senior", amount(report.senior)),
         ("initial_margin", amount(report.initial_margin)),
@@ -57,8 +69,7 @@ pub fn margin(margin: &Margin, notes: &Notes) -> Node {
             "markets",
             Node::List(margin.markets.iter().map(margin_market).collect()),
         ),
-    ];
-    with_notes(fields, notes)
+    ]
 }
 
 fn margin_market(market: &MarketMargin) -> Node {

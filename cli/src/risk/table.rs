@@ -75,12 +75,37 @@ fn percent(ppm: i64) -> String {
     }
 }
 
-/// The answer of `risk margin`.
-pub fn margin(margin: &Margin, notes: &Notes) -> String {
+/// Rows of named figures, a column for each account.
+fn write_figures(columns: &[Vec<(&str, String)>], out: &mut String) {
+    let mut table = match columns.len() {
+        1 => Table::default(),
+        _ => Table::new(&["", "before", "after"]),
+    };
+    let names = columns.first().into_iter().flatten();
+    for (place, (name, _)) in names.enumerate() {
+        let cells = columns.iter().filter_map(|column| column.get(place));
+        let cells = cells.map(|(_, figure)| figure.clone());
+        table.row(core::iter::once((*name).to_owned()).chain(cells).collect());
+    }
+    table.write(out);
+}
+
+/// The answer of `risk margin`: one account, or one before and after its what-if.
+pub fn margins(margins: &[Margin], notes: &Notes) -> String {
     let mut out = String::from("Account (quote units)\n");
+    let columns: Vec<_> = margins.iter().map(account_figures).collect();
+    write_figures(&columns, &mut out);
+    let markets = margins.first().map_or(0, |margin| margin.markets.len());
+    for index in 0..markets {
+        let states: Vec<_> = margins.iter().map(|one| &one.markets[index]).collect();
+        margin_market(&states, &mut out);
+    }
+    finish(out, notes)
+}
+
+fn account_figures(margin: &Margin) -> Vec<(&'static str, String)> {
     let report = &margin.report;
-    let mut table = Table::default();
-    for (name, value) in [
+    [
         ("equity", report.equity),
         ("senior", report.senior),
         ("initial margin", report.initial_margin),
@@ -91,53 +116,60 @@ pub fn margin(margin: &Margin, notes: &Notes) -> String {
         ("gross exposure", margin.totals.gross),
         ("health, initial", margin.health_initial),
         ("health, maintenance", margin.health_maintenance),
-    ] {
-        table.row(vec![name.to_owned(), cents(value)]);
-    }
-    table.write(&mut out);
-    for market in &margin.markets {
-        margin_market(market, &mut out);
-    }
-    finish(out, notes)
+    ]
+    .map(|(name, value)| (name, cents(value)))
+    .to_vec()
 }
 
-fn margin_market(market: &MarketMargin, out: &mut String) {
-    out.push_str(&format!("\n{}\n", market.symbol));
-    let mut table = Table::default();
-    for (name, loss) in [
-        ("scan loss", market.risk.scan_loss),
-        ("certified loss", market.risk.certified_loss),
-        ("twist", market.risk.twist),
-        ("skew", market.risk.skew),
-        ("basis", market.risk.basis),
-        ("expiring longs", market.risk.expiring_longs),
-        ("short-option minimum", market.risk.short_minimum),
-        ("oracle contingency", market.risk.oracle_contingency),
-        ("gross exposure", market.risk.gross),
-    ] {
-        table.row(vec![name.to_owned(), cents(loss)]);
+/// A market's figures; where `limited`, with the most that it can lose.
+fn market_figures(market: &MarketMargin, limited: bool) -> Vec<(&'static str, String)> {
+    let risk = &market.risk;
+    let mut figures = [
+        ("scan loss", risk.scan_loss),
+        ("certified loss", risk.certified_loss),
+        ("twist", risk.twist),
+        ("skew", risk.skew),
+        ("basis", risk.basis),
+        ("expiring longs", risk.expiring_longs),
+        ("short-option minimum", risk.short_minimum),
+        ("oracle contingency", risk.oracle_contingency),
+        ("gross exposure", risk.gross),
+    ]
+    .map(|(name, loss)| (name, cents(loss)))
+    .to_vec();
+    if limited {
+        let most = match risk.defined_loss {
+            MarketRisk::NO_LIMIT => "no limit".to_owned(),
+            loss => cents(loss),
+        };
+        figures.push(("most it can lose", most));
     }
-    if market.risk.defined_loss != MarketRisk::NO_LIMIT {
-        table.row(vec![
-            "most it can lose".to_owned(),
-            cents(market.risk.defined_loss),
-        ]);
-    }
+    let greeks = &market.greeks;
     for (name, value) in [
-        ("delta", market.greeks.delta),
-        ("gamma", market.greeks.gamma),
-        ("vega per 1.00", market.greeks.vega),
-        ("theta per day", market.greeks.theta),
+        ("delta", greeks.delta),
+        ("gamma", greeks.gamma),
+        ("vega per 1.00", greeks.vega),
+        ("theta per day", greeks.theta),
     ] {
-        table.row(vec![name.to_owned(), short(value)]);
+        figures.push((name, short(value)));
     }
-    table.write(out);
-    if market.positions.is_empty() {
+    figures
+}
+
+/// One market in each state of the account; of its positions those of the last one.
+fn margin_market(states: &[&MarketMargin], out: &mut String) {
+    let Some(last) = states.last() else { return };
+    out.push_str(&format!("\n{}\n", last.symbol));
+    let limited = |state: &&MarketMargin| state.risk.defined_loss != MarketRisk::NO_LIMIT;
+    let limited = states.iter().any(limited);
+    let figures = states.iter().map(|state| market_figures(state, limited));
+    write_figures(&figures.collect::<Vec<_>>(), out);
+    if states.iter().all(|state| state.positions.is_empty()) {
         return;
     }
     out.push('\n');
     let mut table = Table::new(&["position", "quantity", "in the worst scenario"]);
-    for position in &market.positions {
+    for position in &last.positions {
         table.row(vec![
             position.series.clone(),
             position.lots.quantity().to_string(),
@@ -146,20 +178,25 @@ fn margin_market(market: &MarketMargin, out: &mut String) {
     }
     table.write(out);
     out.push('\n');
-    let mut table = Table::new(&["spot", "vol", "weight", "P&L", ""]);
-    for (index, row) in market.scenarios.iter().enumerate() {
-        let mark = if index == market.worst {
-            "<- worst"
-        } else {
-            ""
-        };
-        table.row(vec![
+    write_scenarios(states, last, out);
+}
+
+/// Profit and loss of each state in the scenarios, which are the same.
+fn write_scenarios(states: &[&MarketMargin], last: &MarketMargin, out: &mut String) {
+    let mut table = match states.len() {
+        1 => Table::new(&["spot", "vol", "weight", "P&L", ""]),
+        _ => Table::new(&["spot", "vol", "weight", "before", "after", ""]),
+    };
+    for (index, row) in last.scenarios.iter().enumerate() {
+        let mut cells = vec![
             percent(row.spot_shock_ppm),
             VOL_LEVEL_NAMES[row.vol_level].to_owned(),
             fraction(row.weight_ppm).to_string(),
-            cents(row.pnl),
-            mark.to_owned(),
-        ]);
+        ];
+        cells.extend(states.iter().map(|state| cents(state.scenarios[index].pnl)));
+        let mark = if index == last.worst { "<- worst" } else { "" };
+        cells.push(mark.to_owned());
+        table.row(cells);
     }
     table.write(out);
 }

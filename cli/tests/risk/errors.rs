@@ -424,6 +424,64 @@ fn what_is_no_json_object_is_refused() {
 }
 
 #[test]
+fn a_leg_to_add_is_checked_as_a_position_is() {
+    let leg = json!({"market": "SOL", "series": "P", "quantity": 1, "price": 220});
+    let cases = [
+        ("market", json!("ETH"), "no market ETH in this file"),
+        ("series", json!("Q"), "no series Q in market SOL"),
+        ("quantity", json!(0), "must not be 0"),
+        ("quantity", Value::Null, "missing"),
+        (
+            "quantity",
+            json!(1e26),
+            "the market's quantities are too large",
+        ),
+        ("price", json!(0), "0 must be above 0"),
+        ("price", json!(-1), "-1 must be above 0"),
+        ("entry", json!(1), "unknown field"),
+    ];
+    let refused_with = |what_if: Value| {
+        let mut input = portfolio();
+        input["what_if"] = what_if;
+        refused("margin", &input.to_string())
+    };
+    for (field, value, message) in cases {
+        let mut bad = leg.clone();
+        bad[field] = value;
+        let error = refused_with(json!({"legs": [bad]}));
+        // A position of the market stands for all its quantities.
+        let place = match message.contains("market's") {
+            true => "account.balances[0].amount".to_owned(),
+            false => format!("what_if.legs[0].{field}"),
+        };
+        let wanted = format!("error: {place}: {message}");
+        assert!(error.starts_with(&wanted), "{error}");
+    }
+    let option = json!({"market": "SOL", "series": "C", "quantity": 1, "price": -1});
+    assert_eq!(
+        refused_with(json!({"legs": [option]})),
+        "error: what_if.legs[0].price: -1 must not be below 0"
+    );
+    assert_eq!(
+        refused_with(json!({"legs": [leg, leg]})),
+        "error: what_if.legs[1]: a second leg in the same series"
+    );
+    assert_eq!(
+        refused_with(json!({"cash": 1e13})),
+        "error: what_if.cash: 10000000000000 does not fit 64 bits of micro-units"
+    );
+    let unknown = refused_with(json!({"fees": 1}));
+    assert!(unknown.starts_with("error: what_if.fees: unknown field"));
+    let mut alone = portfolio();
+    alone.as_object_mut().expect("an object").remove("account");
+    alone["what_if"] = json!({});
+    assert_eq!(
+        refused("margin", &alone.to_string()),
+        "error: account: missing"
+    );
+}
+
+#[test]
 fn margin_needs_an_account_and_price_does_not() {
     let mut input = portfolio();
     input.as_object_mut().expect("an object").remove("account");

@@ -11,6 +11,7 @@ mod margin;
 #[path = "../common/portfolio.rs"]
 mod portfolio;
 mod price;
+mod what_if;
 
 use portfolio::repository_file;
 use std::process::Output;

@@ -2,7 +2,7 @@
 
 use super::{Account, Holding, Market, SETTLEMENT_SYMBOLS};
 use crate::risk::decimal::Decimal;
-use crate::risk::json::{At, InputError};
+use crate::risk::json::{At, Fields, InputError};
 use crate::risk::notes::Notes;
 
 /// Reads the account; its holdings refer to `markets`.
@@ -27,6 +27,7 @@ pub fn read(at: &At<'_>, markets: &[Market], notes: &mut Notes) -> Result<Accoun
             series: None,
             quantity: at_amount.decimal()?,
             entry: None,
+            added: None,
             path: at_amount.path,
         });
     }
@@ -40,7 +41,7 @@ pub fn read(at: &At<'_>, markets: &[Market], notes: &mut Notes) -> Result<Accoun
 }
 
 /// An amount of settlement token in micro-units, to the nearest.
-fn money(at: &At<'_>, notes: &mut Notes) -> Result<i128, InputError> {
+pub(super) fn money(at: &At<'_>, notes: &mut Notes) -> Result<i128, InputError> {
     let value = at.decimal()?;
     notes
         .nearest(&at.path, value, 6)
@@ -56,8 +57,8 @@ fn find_market(at: &At<'_>, markets: &[Market]) -> Result<usize, InputError> {
         .ok_or_else(|| at.fail(format!("no market {symbol} in this file")))
 }
 
-fn read_position(at: &At<'_>, markets: &[Market]) -> Result<Holding, InputError> {
-    let fields = at.object(&["market", "series", "quantity", "entry"])?;
+/// The market and the series that an object names.
+pub(super) fn named(fields: &Fields<'_>, markets: &[Market]) -> Result<(usize, usize), InputError> {
     let market = find_market(&fields.required("market")?, markets)?;
     let at_series = fields.required("series")?;
     let name = at_series.text()?;
@@ -69,6 +70,12 @@ fn read_position(at: &At<'_>, markets: &[Market]) -> Result<Holding, InputError>
             let symbol = &markets[market].symbol;
             at_series.fail(format!("no series {name} in market {symbol}"))
         })?;
+    Ok((market, series))
+}
+
+fn read_position(at: &At<'_>, markets: &[Market]) -> Result<Holding, InputError> {
+    let fields = at.object(&["market", "series", "quantity", "entry"])?;
+    let (market, series) = named(&fields, markets)?;
     let at_quantity = fields.required("quantity")?;
     let entry = match fields.optional("entry") {
         Some(at) => Some(at.not_negative()?),
@@ -79,6 +86,7 @@ fn read_position(at: &At<'_>, markets: &[Market]) -> Result<Holding, InputError>
         series: Some(series),
         quantity: at_quantity.decimal()?,
         entry,
+        added: None,
         path: at_quantity.path,
     })
 }

@@ -3,6 +3,7 @@
 mod account;
 mod liquidation;
 mod market;
+mod what_if;
 
 use estuary_risk::charges::OracleQuality;
 use estuary_risk::liquidation::DiscountParameters;
@@ -26,6 +27,8 @@ pub struct Input {
     pub markets: Vec<Market>,
     /// The account, if the file has one.
     pub account: Option<Account>,
+    /// What the account would be after the legs of `what_if`, if the file has any.
+    pub after: Option<Account>,
 }
 
 /// One underlying.
@@ -112,7 +115,7 @@ pub enum SeriesKind {
 }
 
 /// The account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     /// Settlement token, its balances included.
     pub cash: Decimal,
@@ -121,7 +124,7 @@ pub struct Account {
 }
 
 /// A position, or the balance of an underlying.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Holding {
     /// Where its quantity stands in the file.
     pub path: String,
@@ -131,15 +134,26 @@ pub struct Holding {
     pub series: Option<usize>,
     /// Units of underlying, negative when short or borrowed.
     pub quantity: Decimal,
-    /// Average entry price.
+    /// Average entry price, of what was there before a what-if.
     pub entry: Option<Decimal>,
+    /// What a what-if adds; part of `quantity`.
+    pub added: Option<Added>,
+}
+
+/// What a leg of a what-if adds to a holding.
+#[derive(Clone, Copy, Debug)]
+pub struct Added {
+    /// Units of underlying, negative when sold.
+    pub quantity: Decimal,
+    /// Its price; the mark where not given.
+    pub price: Option<Decimal>,
 }
 
 impl Input {
     /// Reads a whole file.
     pub fn read(document: &Node, notes: &mut Notes) -> Result<Self, InputError> {
         let root = At::root(document);
-        let fields = root.object(&["now", "markets", "account"])?;
+        let fields = root.object(&["now", "markets", "account", "what_if"])?;
         let now = fields.required("now")?.whole()?;
         let mut markets: Vec<Market> = Vec::new();
         for at in fields.required("markets")?.list()? {
@@ -154,6 +168,15 @@ impl Input {
             Some(at) => Some(account::read(&at, &markets, notes)?),
             None => None,
         };
-        Ok(Self { markets, account })
+        let after = match (fields.optional("what_if"), &account) {
+            (Some(at), Some(account)) => Some(what_if::read(&at, account, &markets, notes)?),
+            (Some(_), None) => return Err(InputError::new("account", "missing")),
+            (None, _) => None,
+        };
+        Ok(Self {
+            markets,
+            account,
+            after,
+        })
     }
 }
