@@ -102,6 +102,9 @@ struct Walk {
     absolute: u64,
     short_calls: u64,
     short_puts: u64,
+    /// At the strike that leaves least: calls short on balance, with what the rest can lose to there, less the short calls
+    /// met so far. No strike more can raise it, so no long bought does.
+    least_open: i64,
 }
 
 impl Walk {
@@ -115,6 +118,7 @@ impl Walk {
             absolute: 0,
             short_calls: 0,
             short_puts: 0,
+            least_open: 0,
         }
     }
 
@@ -135,6 +139,12 @@ impl Walk {
             .wrapping_add(puts.unsigned_abs());
         self.short_calls = self.short_calls.wrapping_add(calls.min(0).unsigned_abs());
         self.short_puts = self.short_puts.wrapping_add(puts.min(0).unsigned_abs());
+        // Lots below 2^32 in Q24, and a loss below 2^62.
+        let open = (self.short_calls << 24)
+            .cast_signed()
+            .wrapping_add(self.calls.slope.min(0) << 24);
+        let left = self.calls.lowest.wrapping_add(open).wrapping_neg();
+        self.least_open = self.least_open.min(left);
     }
 
     /// A path's loss. Each strike was rounded by at most half a unit, and a payoff is a sum of lots times differences of
@@ -166,14 +176,13 @@ impl Walk {
         }
         let calls_loss = self.loss(&self.calls);
         let puts = short_puts.min(self.loss(&self.puts));
-        // Beyond the last strike only the calls that are short on balance go on losing, a lot each.
-        let open = self.calls.slope.min(0).unsigned_abs() << 24;
-        let calls_gross = if open == 0 {
+        let calls_gross = if self.calls.slope >= 0 {
             short_calls.min(calls_loss)
         } else {
             short_calls
         };
-        let calls_open = short_calls.min(open.saturating_add(calls_loss));
+        let left_open = short_calls.saturating_add_signed(self.least_open);
+        let calls_open = short_calls.min(left_open.saturating_add(self.absolute));
         exposure.add(
             calls_gross.saturating_add(puts),
             calls_open.saturating_add(puts),
