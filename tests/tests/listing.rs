@@ -189,7 +189,7 @@ fn post_surface_refuses_what_cannot_be_priced() {
     let (mut world, house, btc) = empty_market();
     let now = world.now();
     let week = flat_slice(now + 7 * DAY, 600_000_000);
-    let cases: [(&str, SurfaceSlice, E); 14] = [
+    let cases: [(&str, SurfaceSlice, E); 15] = [
         ("passed", flat_slice(now, 600_000_000), E::ExpiryPassed),
         (
             "long past",
@@ -244,6 +244,17 @@ fn post_surface_refuses_what_cannot_be_priced() {
                 ..week
             },
             E::PhiInvalid,
+        ),
+        // Without butterflies, but 1,500% at a strike of 32 times the forward.
+        (
+            "wings",
+            SurfaceSlice {
+                time: now + 3_600,
+                atm_vol_ppb: 2_000_000_000,
+                phi_ppb: 30_000_000_000,
+                ..week
+            },
+            E::WingVolInvalid,
         ),
         // θφ²(1 + |ρ|) over 4: θ = 0.0069, φ = 20, ρ = 0.5.
         (

@@ -117,8 +117,10 @@ fn refuse_all(cases: &[Case]) {
 #[test]
 fn every_wrong_scenario_parameter_is_named() {
     type Change = fn(&mut ScenarioArgs);
-    let cases: [(Change, E); 34] = [
+    let cases: [(Change, E); 37] = [
         (|p| p.spot_range_ppm = 0, E::SpotRangeInvalid),
+        (|p| p.spot_range_ppm = 9_999, E::SpotRangeInvalid),
+        (|p| p.vol_up_ppm = u32::MAX, E::VolUpInvalid),
         (|p| p.spot_range_ppm = p.fall_limit_ppm, E::SpotRangeInvalid),
         (|p| p.node_ppm[0] = -999_999, E::NodesInvalid),
         (|p| p.node_ppm[8] = 1_000_001, E::NodesInvalid),
@@ -138,12 +140,16 @@ fn every_wrong_scenario_parameter_is_named() {
         (|p| p.tail_weight_ppm.swap(4, 5), E::TailWeightsInvalid),
         (|p| p.fall_limit_ppm = 0, E::FallLimitInvalid),
         (|p| p.fall_limit_ppm = 950_001, E::FallLimitInvalid),
-        (|p| p.vol_up_ppm = 4_000_001, E::VolUpInvalid),
+        (|p| p.vol_up_ppm = 640_000, E::VolUpInvalid),
         (|p| p.vol_down_ppm = 330_000, E::VolDownInvalid),
         (|p| p.vol_down_ppm = u32::MAX, E::VolDownInvalid),
         (|p| p.vol_power_short_ppm = 1_000_001, E::VolPowerInvalid),
         (|p| p.vol_power_long_ppm = 1_000_001, E::VolPowerInvalid),
-        (|p| p.vol_power_short_ppm = 400_000, E::VolDownInvalid),
+        (|p| p.vol_power_short_ppm = 400_000, E::VolUpInvalid),
+        (
+            |p| (p.vol_up_ppm, p.vol_power_short_ppm) = (0, 400_000),
+            E::VolDownInvalid,
+        ),
         (|p| p.twist_ppm = 500_001, E::TwistInvalid),
         (|p| p.skew_ppm = 500_001, E::SkewInvalid),
         (|p| p.basis_ppm = 100_001, E::BasisShockInvalid),

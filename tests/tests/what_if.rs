@@ -280,12 +280,15 @@ fn the_largest_question_fits_a_transaction() {
         ReportPage::Positions(3),
     ];
     for instruction in pages.map(report) {
+        // As `request_heap_frame` asks for.
+        pit.world.use_heap(256 * 1024);
         let outcome = pit.world.send(instruction.clone(), &[]);
         let used = outcome.compute_units();
         println!("{used} CU");
         outcome.ok();
         assert!(used <= TRANSACTION * 9 / 10, "{used}");
         let heap = pit.world.heap_needed(instruction, &[]);
-        assert!(heap <= 256 * 1024, "{heap} bytes");
+        println!("{heap} bytes");
+        assert!(heap <= 64 * 1024, "{heap} bytes");
     }
 }

@@ -157,7 +157,7 @@ fn explain(path: &str, error: ParameterError, parameters: &ScenarioParameters) -
     let (field, message) = match error {
         ParameterError::SpotRange => (
             "spot_range",
-            format!("must be above 0 and below fall_limit ({limit})"),
+            format!("must be at least 0.01 and below fall_limit ({limit})"),
         ),
         ParameterError::Nodes => (
             "nodes",
@@ -176,7 +176,10 @@ fn explain(path: &str, error: ParameterError, parameters: &ScenarioParameters) -
             "fall_limit",
             "must be above 0 and leave at least 5% of spot".to_owned(),
         ),
-        ParameterError::VolUp => ("vol_up", "must be at most 4".to_owned()),
+        ParameterError::VolUp => (
+            "vol_up",
+            "raises volatility by more than 175% at one day to expiry (after its power)".to_owned(),
+        ),
         ParameterError::VolDown => (
             "vol_down",
             "leaves less than 10% of the volatility at one day to expiry (after its power)"

@@ -343,7 +343,7 @@ fn a_wrong_field_is_named_with_its_place() {
         // Scenario parameters.
         (
             set("/markets/1/parameters/spot_range", json!(0)),
-            "markets[1].parameters.spot_range: must be above 0 and below fall_limit (0.9)",
+            "markets[1].parameters.spot_range: must be at least 0.01 and below fall_limit (0.9)",
         ),
         (
             set("/markets/1/parameters/spot_range", json!(-0.1)),
@@ -354,8 +354,8 @@ fn a_wrong_field_is_named_with_its_place() {
             "markets[1].parameters.fall_limit: must be above 0 and leave at least 5% of spot",
         ),
         (
-            set("/markets/1/parameters/vol_up", json!(4.1)),
-            "markets[1].parameters.vol_up: must be at most 4",
+            set("/markets/1/parameters/vol_up", json!(0.64)),
+            "markets[1].parameters.vol_up: raises volatility by more than 175%",
         ),
         (
             set("/markets/1/parameters/vol_down", json!(0.4)),

@@ -33,12 +33,15 @@ pub const VOL_UP: usize = 2;
 
 /// The volatility-down multiplier never falls below this (10%).
 pub const MIN_VOL_MULTIPLIER_PPM: u32 = 100_000;
+/// The core range is at least this (1%): what is less was meant in another unit.
+pub const MIN_SPOT_RANGE_PPM: u32 = 10_000;
 /// No scenario multiplies spot by more than this.
 pub const MAX_SPOT_MULTIPLE: i64 = 4;
 /// No scenario takes spot below this fraction (5%).
 pub const MIN_SPOT_FRACTION_PPM: u32 = 50_000;
-/// Volatility shocks are at most this (400%), and their powers at most 1.
-pub const MAX_VOL_SHOCK_PPM: u32 = 4_000_000;
+/// The rise of volatility, scaled to one day, is at most this (175%), and powers at most 1: up to there a price keeps its stated
+/// error.
+pub const MAX_VOL_RISE_PPM: u32 = 1_750_000;
 
 /// Scenario parameters of a market, in parts per million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +73,7 @@ pub struct ScenarioParameters {
 /// A scenario parameter that is refused, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterError {
-    /// `spot_range` is zero or not below `fall_limit`.
+    /// `spot_range` is below 1% or not below `fall_limit`.
     SpotRange,
     /// `nodes` do not rise from −1 to +1 with 0 in the middle.
     Nodes,
@@ -80,7 +83,7 @@ pub enum ParameterError {
     TailWeights,
     /// `fall_limit` leaves less than 5% of spot.
     FallLimit,
-    /// `vol_up` exceeds 400%.
+    /// `vol_up`, scaled to one day, exceeds 175%.
     VolUp,
     /// `vol_down`, scaled to one day, would leave less than 10% of volatility.
     VolDown,
@@ -265,7 +268,7 @@ impl ScenarioParameters {
         if self.fall_limit_ppm == 0 || self.fall_limit_ppm > widest_fall {
             return Err(ParameterError::FallLimit);
         }
-        if self.spot_range_ppm == 0 || self.spot_range_ppm >= self.fall_limit_ppm {
+        if self.spot_range_ppm < MIN_SPOT_RANGE_PPM || self.spot_range_ppm >= self.fall_limit_ppm {
             return Err(ParameterError::SpotRange);
         }
         let (minus_one, one) = (-1_000_000, 1_000_000);
@@ -304,18 +307,17 @@ impl ScenarioParameters {
     }
 
     fn validate_volatility(&self) -> Result<(), ParameterError> {
-        if self.vol_up_ppm > MAX_VOL_SHOCK_PPM {
-            return Err(ParameterError::VolUp);
-        }
         if self.vol_power_short_ppm > ONE_PPM || self.vol_power_long_ppm > ONE_PPM {
             return Err(ParameterError::VolPower);
         }
-        let down_at_one_day = scaled_shock_ppm(
-            self.vol_down_ppm,
-            SECONDS_PER_DAY,
-            self.vol_power_short_ppm,
-            self.vol_power_long_ppm,
-        );
+        let at_one_day = |shock_ppm| {
+            let powers = (self.vol_power_short_ppm, self.vol_power_long_ppm);
+            scaled_shock_ppm(shock_ppm, SECONDS_PER_DAY, powers.0, powers.1)
+        };
+        if at_one_day(self.vol_up_ppm) > u64::from(MAX_VOL_RISE_PPM) {
+            return Err(ParameterError::VolUp);
+        }
+        let down_at_one_day = at_one_day(self.vol_down_ppm);
         if down_at_one_day > u64::from(ONE_PPM.saturating_sub(MIN_VOL_MULTIPLIER_PPM)) {
             return Err(ParameterError::VolDown);
         }
@@ -462,7 +464,10 @@ mod tests {
             change(&mut parameters);
             parameters.grid().unwrap_err()
         };
-        assert_eq!(refused(|p| p.spot_range_ppm = 0), ParameterError::SpotRange);
+        assert_eq!(
+            refused(|p| p.spot_range_ppm = 9_999),
+            ParameterError::SpotRange
+        );
         assert_eq!(
             refused(|p| p.spot_range_ppm = 900_000),
             ParameterError::SpotRange
@@ -488,7 +493,19 @@ mod tests {
             refused(|p| p.tail_weight_ppm[2] = 400_000),
             ParameterError::TailWeights
         );
-        assert_eq!(refused(|p| p.vol_up_ppm = 4_000_001), ParameterError::VolUp);
+        // 63% with a power of 0.3 is 174.8% at a day.
+        let steepest = ScenarioParameters {
+            vol_up_ppm: 630_000,
+            ..ScenarioParameters::BTC
+        };
+        assert!(steepest.grid().is_ok());
+        assert_eq!(refused(|p| p.vol_up_ppm = 631_000), ParameterError::VolUp);
+        assert_eq!(refused(|p| p.vol_up_ppm = u32::MAX), ParameterError::VolUp);
+        assert_eq!(
+            refused(|p| p.vol_power_short_ppm = 400_000),
+            ParameterError::VolUp,
+            "50% with a power of 0.4 is 195% at a day"
+        );
         assert_eq!(
             refused(|p| p.vol_down_ppm = 330_000),
             ParameterError::VolDown

@@ -26,6 +26,13 @@ pub const TOTAL_VOL_MIN_Q32: u64 = 1 << 9;
 /// Total volatility is never above this (Q32): 2^6.
 pub const TOTAL_VOL_MAX_Q32: u64 = 1 << 38;
 
+/// [`ATM_VOL_MAX_PPB`] in Q32.
+const MAX_VOL_Q32: u64 = 12 << 32;
+const _: () = assert!(ATM_VOL_MAX_PPB == 12 * 1_000_000_000);
+
+/// ln 32 in Q28, rounded down: strikes from a 32nd to 32 times the forward are priced to the kernel's stated error.
+const LN_32_Q28: i64 = 930_326_397;
+
 /// |ln(F/K)| is clamped to this in the smile (Q28): a unit below 16.
 pub const MONEYNESS_MAX_Q28: u64 = (1 << 32) - 1;
 
@@ -68,6 +75,8 @@ pub enum SmileError {
     ButterflyWings,
     /// theta * phi^2 * (1 + |rho|) is above 4: the smile is too curved at the money.
     ButterflyCurvature,
+    /// Volatility at 32 times the forward, or a 32nd of it, is above [`ATM_VOL_MAX_PPB`].
+    WingVol,
     /// Total variance falls with maturity at this point of [`CALENDAR_POINTS_Q28`] (its index).
     Calendar(u8),
 }
@@ -103,6 +112,23 @@ impl Smile {
         }
         if self.phi_ppb > PHI_MAX_PPB {
             return Err(SmileError::Phi);
+        }
+        Ok(())
+    }
+
+    /// Checks that volatility is at most 1200% at every strike from a 32nd to 32 times the forward: beyond, the kernel does not
+    /// price to its stated error (`docs/kernel-accuracy.md`). It does not depend on the time to expiry.
+    pub fn check_wings(&self) -> Result<(), SmileError> {
+        // At a year total volatility is volatility. Its square is convex in ln(K/F), so the ends decide. The kernel's own error
+        // is below a 2^27th of it.
+        let slice = SmileSlice::new(self, 1 << 32)?;
+        let most_q32 = MAX_VOL_Q32.wrapping_add(MAX_VOL_Q32 >> 26);
+        let wings = [LN_32_Q28, LN_32_Q28.wrapping_neg()];
+        if wings
+            .iter()
+            .any(|x_q28| slice.total_vol_q32(*x_q28) > most_q32)
+        {
+            return Err(SmileError::WingVol);
         }
         Ok(())
     }
@@ -162,7 +188,7 @@ pub struct SmileSlice {
     /// The same as 32 leading bits; `mantissa * root(h)_q31 >> shift` is Q32.
     atm_mantissa: u64,
     atm_shift: u32,
-    /// phi as 32 leading bits, placed so that `mantissa * k_q28 >> shift` is phi*k in Q31.
+    /// phi as 32 leading bits or 2^32, placed so that `mantissa * k_q28 >> shift` is phi*k in Q31.
     phi_mantissa: u64,
     phi_shift: u32,
     rho_q32: i64,
@@ -181,12 +207,15 @@ impl SmileSlice {
         let phi_zeros = smile.phi_ppb.max(1).leading_zeros();
         let phi_scaled = quotient(smile.phi_ppb << phi_zeros, FIVE_TO_THE_NINTH);
         let spill = (phi_scaled >> 43) as u32;
-        let rho_q32 = quotient(smile.rho_ppb.unsigned_abs() << 32, 1_000_000_000) as i64;
+        // To the nearest, as the mantissa of phi, which may so take 33 bits.
+        let rho_q33 = quotient(smile.rho_ppb.unsigned_abs() << 33, 1_000_000_000);
+        let rho_q32 = (rho_q33.wrapping_add(1) >> 1) as i64;
+        let phi_mantissa = (phi_scaled >> 10_u32.wrapping_add(spill)).wrapping_add(1) >> 1;
         Ok(Self {
             atm_q32: atm_q37.wrapping_add(16) >> 5,
             atm_mantissa: (atm_q37 << zeros) >> 32,
             atm_shift: zeros.wrapping_add(4),
-            phi_mantissa: phi_scaled >> 11_u32.wrapping_add(spill),
+            phi_mantissa,
             // phi_zeros is 26..=63, so this is 20..=58.
             phi_shift: phi_zeros.wrapping_sub(5).wrapping_sub(spill),
             rho_q32: if smile.rho_ppb < 0 {
@@ -205,7 +234,7 @@ impl SmileSlice {
     /// Total volatility `s = sigma(k) * sqrt(tau)` in Q32 at x = ln(F/K) = -k in Q28, clamped to
     /// [`TOTAL_VOL_MIN_Q32`]..=[`TOTAL_VOL_MAX_Q32`]; |x| is clamped to [`MONEYNESS_MAX_Q28`].
     ///
-    /// The error is below 2^-28 of the value for |rho| up to 0.7 and 2^-26 up to 0.95, plus half a
+    /// The error is below 2^-28 of the value for |rho| up to 0.7 and 2^-27 up to 0.95, plus half a
     /// unit, plus 2^-37 of `sqrt(h)`.
     pub fn total_vol_q32(&self, x_q28: i64) -> u64 {
         if self.phi_mantissa == 0 {
@@ -235,7 +264,7 @@ impl SmileSlice {
     /// phi*k in floating point.
     #[inline(always)]
     fn wing(&self, x_q28: i64) -> Wing {
-        // |phi*k| = size * 2^halvings with size < 1 in Q31; the product is below 2^64, so Q31 below 2^44.
+        // |phi*k| = size * 2^halvings with size <= 1 in Q31; the product is below 2^64, so Q31 below 2^44.
         let product = self
             .phi_mantissa
             .wrapping_mul(x_q28.unsigned_abs().min(MONEYNESS_MAX_Q28));
@@ -245,6 +274,9 @@ impl SmileSlice {
             size_q31 >>= 1;
             halvings = halvings.wrapping_add(1);
         }
+        // Once more, to the nearest: the shift is 20 and more.
+        let last = self.phi_shift.wrapping_add(halvings).wrapping_sub(1);
+        let size_q31 = (product >> last).wrapping_add(1) >> 1;
         let z_q31 = if x_q28 > 0 {
             (size_q31 as i64).wrapping_neg()
         } else {
@@ -257,31 +289,31 @@ impl SmileSlice {
         }
     }
 
-    /// Total volatility with this rho, |rho| < 1.
+    /// Total volatility with this rho, |rho| <= 0.95.
     fn vol_at(&self, wing: &Wing, rho_q32: i64) -> u64 {
         let Wing {
             size_q31,
             z_q31,
             halvings,
         } = *wing;
-        // rho*z in Q63 is 2*rho*z in Q62; |rho| < 1 and |z| < 1.
+        // rho*z in Q63 is 2*rho*z in Q62; |rho| <= 0.95 and |z| <= 1.
         let twice_rho_z_q62 = rho_q32.wrapping_mul(z_q31);
-        // z^2 + 2*rho*z + 1, all over 4^halvings: positive and below (1 + |z|)^2 < 4, so below 2^64.
+        // z^2 + 2*rho*z + 1, all over 4^halvings: positive and at most 3.9, so below 2^64.
         let radicand_q62 = size_q31
             .wrapping_mul(size_q31)
             .wrapping_add((twice_rho_z_q62 >> halvings) as u64)
             .wrapping_add((1 << 62) >> halvings >> halvings);
         let (root, lifted) = root_of_fraction(radicand_q62);
-        // The middle of the unit the floor left open, back in Q32.
-        let root_q32 = root.wrapping_shl(1).wrapping_add(1) >> lifted;
-        // 2*h over 2^halvings in Q32, below 2^34.01; the floor only guards rounding.
-        let twice_h_q32 = root_q32
-            .wrapping_add((twice_rho_z_q62 >> 31) as u64)
-            .wrapping_add((1 << 32) >> halvings)
-            .clamp(1, (1 << 34) - 1);
+        // The middle of the unit the floor left open, in Q34: where h is small it is what two large numbers leave.
+        let root_q34 = root.wrapping_shl(3).wrapping_add(4) >> lifted;
+        // 2*h over 2^halvings in Q34, below 2^36; the floor only guards rounding.
+        let twice_h_q34 = root_q34
+            .wrapping_add((twice_rho_z_q62 >> 29) as u64)
+            .wrapping_add((1 << 34) >> halvings)
+            .clamp(1, (1 << 36) - 1);
         // sqrt(h) = root_h * 2^(halvings/2 - lifted - 31); an odd halving doubles what is rooted.
         let odd = halvings & 1;
-        let (root_h, lifted) = root_of_fraction(twice_h_q32 << 29 << odd);
+        let (root_h, lifted) = root_of_fraction(twice_h_q34 << 27 << odd);
         // Both factors are 32 bits. The shift is at least 24 - 6 and at most 53 + 5.
         let shift = self
             .atm_shift

@@ -159,7 +159,7 @@ pub enum EstuaryError {
     #[msg("liquidation_vega_ppm: it is over 1,000,000")]
     LiquidationVegaInvalid,
     /// The spot range is refused.
-    #[msg("spot_range: it is zero or not below fall_limit")]
+    #[msg("spot_range: it is below 1% or not below fall_limit")]
     SpotRangeInvalid,
     /// The nodes are refused.
     #[msg("nodes: they do not rise from -1 to +1 with 0 in the middle")]
@@ -176,7 +176,7 @@ pub enum EstuaryError {
     #[msg("fall_limit: it is zero or leaves less than 5% of spot")]
     FallLimitInvalid,
     /// The rise of volatility is refused.
-    #[msg("vol_up: it exceeds 400%")]
+    #[msg("vol_up: scaled to one day it exceeds 175%")]
     VolUpInvalid,
     /// The fall of volatility is refused.
     #[msg("vol_down: at one day it would leave less than 10% of volatility")]
@@ -595,6 +595,16 @@ pub enum EstuaryError {
     /// The allowance for a price's age is over 1% for a root second.
     #[msg("oracle_age_ppm: it is over 10,000")]
     OracleAgeInvalid,
+
+    // Wings of a surface
+    /// Volatility at 32 times the forward, or a 32nd of it, is beyond what the engine prices to its stated error.
+    #[msg("phi_ppb: volatility at 32 times the forward, or a 32nd of it, is over 1200%")]
+    WingVolInvalid,
+
+    // What a bank lends
+    /// One account may owe more than a billion of the settlement token.
+    #[msg("max_account_debt: it is over 1,000,000,000 of the settlement token")]
+    MaxAccountDebtInvalid,
 }
 
 impl EstuaryError {

@@ -5,6 +5,7 @@ use crate::row::{Expect, Input, Row, PRICES, SERIES};
 use crate::stage::{Good, Stage};
 use estuary::instruction;
 use estuary::instructions::CreateMarketArgs;
+use estuary_tests::setup::USD;
 use estuary_tests::{ix, token, ErrorCode as A, EstuaryError as E, Pubkey, Signer};
 use Input::*;
 
@@ -167,7 +168,12 @@ fn add_bank() -> Row {
         })
         .harmless(OverflowingAmount, |case| {
             case.args(instruction::AddBank {
-                max_account_debt: u64::MAX,
+                max_account_debt: 1_000_000_000 * USD,
+            });
+        })
+        .case(OverflowingAmount, E::MaxAccountDebtInvalid, |case| {
+            case.args(instruction::AddBank {
+                max_account_debt: 1_000_000_000 * USD + 1,
             });
         })
         .case(DuplicateAccounts, Expect::Exists, |case| {

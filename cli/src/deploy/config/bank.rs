@@ -21,7 +21,7 @@ pub fn settlement(file: &File, text: &str, mint: &Pubkey) -> Result<u64, ConfigE
             let message = "the settlement token has none";
             return Err(wrong(text, market.span().start, MARKET, message));
         }
-        let limit = i128::from(i64::MAX);
+        let limit = i128::from(estuary::instructions::MAX_ACCOUNT_DEBT);
         let debt = bank.max_account_debt_millionths.as_ref();
         let debt = debt.map_or(Ok(0), |debt| integer(text, DEBT, debt, 0..=limit))?;
         return Ok(debt as u64);

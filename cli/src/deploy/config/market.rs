@@ -313,7 +313,7 @@ impl Source<'_> {
 /// Key and words for a scenario parameter that the engine refuses.
 fn parameter_error(error: ParameterError) -> (&'static str, &'static str) {
     match error {
-        ParameterError::SpotRange => ("spot_range_ppm", "is zero or not below fall_limit_ppm"),
+        ParameterError::SpotRange => ("spot_range_ppm", "is below 1% or not below fall_limit_ppm"),
         ParameterError::Nodes => ("node_ppm", "do not rise from −1 to +1 with 0 in the middle"),
         ParameterError::Tails => (
             "tail_multiple_ppm",
@@ -321,7 +321,7 @@ fn parameter_error(error: ParameterError) -> (&'static str, &'static str) {
         ),
         ParameterError::TailWeights => ("tail_weight_ppm", "exceeds 1 or rises outwards"),
         ParameterError::FallLimit => ("fall_limit_ppm", "is zero or leaves less than 5% of spot"),
-        ParameterError::VolUp => ("vol_up_ppm", "exceeds 400%"),
+        ParameterError::VolUp => ("vol_up_ppm", "scaled to one day exceeds 175%"),
         ParameterError::VolDown => (
             "vol_down_ppm",
             "scaled to one day would leave less than 10% of volatility",

@@ -196,7 +196,7 @@ fn wrong_values_are_refused_by_line_and_key() {
             "vol_up_ppm = 500_000",
             "vol_up_ppm = 4_000_001",
             "market.parameters.vol_up_ppm",
-            "400%",
+            "175%",
         ),
         (
             "kind = \"future\"",

@@ -151,6 +151,7 @@ fn read_smile(at: &At<'_>, seconds_left: i64, notes: &mut Notes) -> Result<Smile
     let sqrt_tau = sqrt_tau_q32(seconds_left);
     smile
         .check_no_butterfly(sqrt_tau)
+        .and_then(|()| smile.check_wings())
         .map_err(|error| match error {
             SmileError::AtmVol | SmileError::SqrtTau | SmileError::Calendar(_) => {
                 at_vol.fail("out of range")
@@ -162,6 +163,8 @@ fn read_smile(at: &At<'_>, seconds_left: i64, notes: &mut Notes) -> Result<Smile
             SmileError::ButterflyCurvature => at_phi.fail(
                 "butterfly arbitrage: atm_vol^2 * tau * phi^2 * (1 + |rho|) must be at most 4",
             ),
+            SmileError::WingVol => at_phi
+                .fail("volatility at 32 times the forward, or a 32nd of it, must be at most 12"),
         })?;
     Ok(smile)
 }

@@ -74,7 +74,7 @@ pub fn random_smile(random: &mut Random, seconds: i64) -> Smile {
     let vol = random.log_uniform(0.005, 12.0);
     let theta = vol * vol * seconds as f64 / YEAR_SECONDS;
     let steep = random.pick(&[-0.95, 0.95]) * (1.0 - 0.1 * random.unit().powi(2));
-    let rho = if random.below(4) == 0 {
+    let rho = if random.below(3) == 0 {
         steep
     } else {
         random.uniform(-0.95, 0.95)
@@ -132,8 +132,15 @@ impl Shape {
             2f64.powf(z.abs().log2().floor() + 1.0)
         };
         let bend = (rho + (z + rho) / root).abs();
-        // Of 2h, in those units: 2 for two sums rounded down, 0.66 for rho, and four for z where 2h changes with it.
-        let units = 2.66 + 4.0 * bend;
+        // Of 2h, in those units: half a unit of the last place of the root, which has 32 bits; a quarter for each of two
+        // shifts to Q34; half a unit of rho, which counts z (1 + 1 / root) times; and two for z, whose phi and product are
+        // rounded to the nearest of Q31, where 2h changes with it.
+        let mut last_place = 1.0;
+        while root / scale < last_place {
+            last_place /= 2.0;
+        }
+        let of_rho = 0.5 * z.abs() / scale * (1.0 + 1.0 / root);
+        let units = last_place + 0.5 + of_rho + 2.0 * bend;
         Self {
             h,
             relative: q(-30) + q(-32) * scale * units / (4.0 * h),
@@ -143,8 +150,8 @@ impl Shape {
 }
 
 /// The largest that the bound of a price can be, of max(F, K): smiles of |rho| up to `largest_rho` wherever in them,
-/// any total volatility, at most 1200%, and a scenario that multiplies volatility by up to `level`.
-pub fn largest_bound(largest_rho: f64, level: f64) -> f64 {
+/// any total volatility, a volatility of at most `vol` in a scenario that multiplies it by up to `level`.
+pub fn largest_bound(largest_rho: f64, level: f64, vol: f64) -> f64 {
     let mut largest = 0f64;
     for rho in (0..=95)
         .map(|i| f64::from(i) / 100.0)
@@ -164,7 +171,7 @@ pub fn largest_bound(largest_rho: f64, level: f64) -> f64 {
                 }
                 let of_level = steepest * shape.slope * q(-29) + q(-33) + q(-37) * shape.h.sqrt();
                 let error =
-                    12.0 * q(-33) + s * (q(-31) + shape.relative) + level * of_level + q(-31);
+                    vol * q(-33) + s * (q(-31) + shape.relative) + level * of_level + q(-31);
                 let bound = 2.0 * CDF_ERROR_Q40 as f64 * q(-40) + 1.05 * largest_vega(s) * error;
                 largest = largest.max(bound);
             }
@@ -243,7 +250,7 @@ pub fn smile(size: Size) -> Vec<Measured> {
     let relative = "of the value, beyond the rounding of the result";
     vec![
         row("total volatility, |rho| <= 0.7", relative, mild, q(-28)),
-        row("total volatility, |rho| <= 0.95", relative, steep, q(-26)),
+        row("total volatility, |rho| <= 0.95", relative, steep, q(-27)),
         row(
             "total volatility, derived",
             "of the derived error at the point",

@@ -124,6 +124,7 @@ pub(super) fn smile_error(error: SmileError) -> EstuaryError {
         SmileError::ButterflyWings | SmileError::ButterflyCurvature => {
             EstuaryError::SurfaceButterfly
         }
+        SmileError::WingVol => EstuaryError::WingVolInvalid,
         SmileError::Calendar(_) => EstuaryError::SurfaceCalendar,
     }
 }

@@ -177,7 +177,7 @@ pub fn forward_ratio_q30(expiry: &Expiry, now: i64) -> i64 {
 /// Checks the whole surface of a market: each slice for butterflies, consecutive maturities for calendars.
 ///
 /// # Errors
-/// One error per parameter out of range, [`EstuaryError::BasisRateInvalid`], [`EstuaryError::SurfaceButterfly`],
+/// One error per parameter out of range, [`EstuaryError::WingVolInvalid`], [`EstuaryError::BasisRateInvalid`], [`EstuaryError::SurfaceButterfly`],
 /// [`EstuaryError::SurfaceCalendar`]. The log names the expiry.
 pub fn check_surface(market: &Market, now: i64) -> Result<()> {
     let mut live: Vec<&Expiry> = market
@@ -212,6 +212,7 @@ fn check_slice(expiry: &Expiry, now: i64) -> core::result::Result<SmileSlice, Sm
     let sqrt_tau = sqrt_tau_q32(expiry.time.saturating_sub(now));
     smile.validate()?;
     smile.check_no_butterfly(sqrt_tau)?;
+    smile.check_wings()?;
     SmileSlice::new(&smile, sqrt_tau)
 }
 

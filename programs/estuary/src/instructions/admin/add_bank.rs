@@ -12,6 +12,9 @@ use crate::{
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
+/// Most that a bank may lend one account: a billion of the settlement token.
+pub const MAX_ACCOUNT_DEBT: u64 = 1_000_000_000_000_000;
+
 /// Accounts of `add_bank`.
 #[derive(Accounts)]
 pub struct AddBank<'info> {
@@ -73,6 +76,11 @@ impl<'info> AddBank<'info> {
                 EstuaryError::SettlementMintDecimals
             );
             require!(self.market.is_none(), EstuaryError::SettlementBankMarket);
+            require_gte!(
+                MAX_ACCOUNT_DEBT,
+                max_account_debt,
+                EstuaryError::MaxAccountDebtInvalid
+            );
             return Ok(NO_MARKET);
         }
         require_gte!(MAX_DECIMALS, decimals, EstuaryError::MintDecimalsTooMany);
@@ -95,7 +103,7 @@ impl<'info> AddBank<'info> {
     /// # Errors
     /// [`EstuaryError::NotTheAuthority`], [`EstuaryError::MintIsNotSettlementToken`] for the first bank of another token,
     /// [`EstuaryError::TokenProgramOfAnotherBank`], [`EstuaryError::SettlementBankMarket`], [`EstuaryError::BankMarketMissing`],
-    /// [`EstuaryError::MintDecimalsTooMany`], [`EstuaryError::TokenDebtNotZero`], [`EstuaryError::TooManyBanks`], and one
+    /// [`EstuaryError::MaxAccountDebtInvalid`], [`EstuaryError::MintDecimalsTooMany`], [`EstuaryError::TokenDebtNotZero`], [`EstuaryError::TooManyBanks`], and one
     /// error per extension of the mint that is refused.
     pub fn handle(ctx: Context<'info, Self>, max_account_debt: u64) -> Result<()> {
         let market = ctx.accounts.validate(max_account_debt)?;
