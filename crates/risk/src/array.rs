@@ -46,6 +46,19 @@ pub struct ExpiryContext {
 }
 
 impl ExpiryContext {
+    /// Nothing prepared, to be filled by [`ExpiryContext::prepare`].
+    pub const EMPTY: Self = Self {
+        forward_ratio_q30: ONE_Q30,
+        log_forward_ratio_q40: 0,
+        moved_forward_q30: [ONE_Q30; SPOT_MOVES],
+        largest_forward_q30: ONE_Q30,
+        vol_levels: [VolLevel::ONE; VOL_LEVELS],
+        twist: [VolLevel::ONE; 2],
+        sqrt_tau_q32: 0,
+        slice: SmileSlice::EMPTY,
+        blocks: BlockShocks::NONE,
+    };
+
     /// Prepares an expiry `seconds_left` away (floored at one minute) whose forward is
     /// `forward_ratio_q30` of spot.
     pub fn new(
@@ -54,30 +67,39 @@ impl ExpiryContext {
         forward_ratio_q30: i64,
         smile: &Smile,
     ) -> Result<Self, RiskError> {
+        let mut context = Self::EMPTY;
+        context.prepare(grid, seconds_left, forward_ratio_q30, smile)?;
+        Ok(context)
+    }
+
+    /// [`ExpiryContext::new`] in place: moving one costs a tenth of making it on chain.
+    pub fn prepare(
+        &mut self,
+        grid: &ScenarioGrid,
+        seconds_left: i64,
+        forward_ratio_q30: i64,
+        smile: &Smile,
+    ) -> Result<(), RiskError> {
         if !(MIN_FORWARD_RATIO_Q30..MAX_FORWARD_RATIO_Q30).contains(&forward_ratio_q30) {
             return Err(RiskError::ForwardOutOfRange);
         }
-        let sqrt_tau_q32 = sqrt_tau_q32(seconds_left);
-        let mut moved_forward_q30 = [0; SPOT_MOVES];
-        for (moved, multiple) in moved_forward_q30.iter_mut().zip(&grid.multiple_q30) {
+        self.sqrt_tau_q32 = sqrt_tau_q32(seconds_left);
+        self.slice =
+            SmileSlice::new(smile, self.sqrt_tau_q32).map_err(|_| RiskError::VolOutOfRange)?;
+        self.forward_ratio_q30 = forward_ratio_q30;
+        self.log_forward_ratio_q40 = ln_of_q30(forward_ratio_q30);
+        let mut largest = forward_ratio_q30;
+        for (moved, multiple) in self.moved_forward_q30.iter_mut().zip(&grid.multiple_q30) {
             // The ratio is below 2^31 and the multiple at most 2^32.
             *moved = forward_ratio_q30.wrapping_mul(*multiple) >> 30;
+            largest = largest.max(*moved);
         }
-        let blocks = BlockShocks::new(&grid.blocks, seconds_left, forward_ratio_q30);
-        let highest = grid.highest_q30();
-        Ok(Self {
-            forward_ratio_q30,
-            log_forward_ratio_q40: ln_of_q30(forward_ratio_q30),
-            moved_forward_q30,
-            // As each of the moved ones.
-            largest_forward_q30: (forward_ratio_q30.wrapping_mul(highest) >> 30)
-                .max(blocks.basis_forward_q30[0]),
-            vol_levels: grid.vol_multipliers_q30(seconds_left).map(VolLevel::new),
-            twist: blocks.twist_q30.map(VolLevel::new),
-            sqrt_tau_q32,
-            slice: SmileSlice::new(smile, sqrt_tau_q32).map_err(|_| RiskError::VolOutOfRange)?,
-            blocks,
-        })
+        self.blocks = BlockShocks::new(&grid.blocks, seconds_left, forward_ratio_q30);
+        self.largest_forward_q30 = largest.max(self.blocks.basis_forward_q30[0]);
+        let [down, _, up] = grid.vol_multipliers_q30(seconds_left);
+        self.vol_levels = [VolLevel::new(down), VolLevel::ONE, VolLevel::new(up)];
+        self.twist = self.blocks.twist_q30.map(VolLevel::new);
+        Ok(())
     }
 }
 
@@ -157,6 +179,13 @@ pub struct VolLevel {
 }
 
 impl VolLevel {
+    /// Volatility as it is.
+    pub const ONE: Self = Self {
+        multiplier_q30: 1 << 30,
+        reciprocal: 1 << 31,
+        zeros: 33,
+    };
+
     /// A multiplier in Q30, kept within 1 and 2^37.
     pub fn new(multiplier_q30: u64) -> Self {
         let multiplier_q30 = multiplier_q30.clamp(1, (1 << 37) - 1);

@@ -96,6 +96,13 @@ pub struct BlockShocks {
 }
 
 impl BlockShocks {
+    /// Nothing moves.
+    pub const NONE: Self = Self {
+        twist_q30: [1 << 30; 2],
+        basis_forward_q30: [ONE_Q30; 2],
+        basis_log_q28: [0; 2],
+    };
+
     /// Of an expiry `seconds_left` away whose forward is `forward_ratio_q30` of spot, in [1/2, 2).
     pub fn new(parameters: &BlockParameters, seconds_left: i64, forward_ratio_q30: i64) -> Self {
         let twist = twist_q30(parameters.twist_ppm, seconds_left);

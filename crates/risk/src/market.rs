@@ -78,6 +78,8 @@ struct ExpiryEntry {
     id: u8,
     /// One past the position of the lowest strike of this expiry, 0 where there is none.
     first_strike: u16,
+    /// One past the position of the strike met last: series mostly come in the order of their strikes.
+    recent_strike: u16,
     /// What short options' minimum is multiplied by, Q16.
     ramp_q16: u64,
     /// How little its long options count beside what lives on, Q16; 0 until the last day.
@@ -188,17 +190,26 @@ impl MarketArrays {
         if self.expiries.len() == self.expiries.capacity() {
             return Err(RiskError::CapacityExceeded);
         }
-        let context =
-            ExpiryContext::new(&self.inputs.grid, seconds_left, forward_ratio_q30, smile)?;
         self.expiries.push(ExpiryEntry {
             id,
             first_strike: 0,
+            recent_strike: 0,
             ramp_q16: ramp_q16(seconds_left),
             fading_q16: fading_q16(seconds_left),
             puts: PutSums::default(),
-            context,
+            context: ExpiryContext::EMPTY,
         });
-        Ok(())
+        let Some(entry) = self.expiries.last_mut() else {
+            return Err(RiskError::CapacityExceeded);
+        };
+        let grid = &self.inputs.grid;
+        let prepared = entry
+            .context
+            .prepare(grid, seconds_left, forward_ratio_q30, smile);
+        if prepared.is_err() {
+            self.expiries.pop();
+        }
+        prepared
     }
 
     fn expiry_position(&self, id: u8) -> Result<u8, RiskError> {
@@ -234,7 +245,17 @@ impl MarketArrays {
             .get_mut(usize::from(expiry))
             .ok_or(RiskError::UnknownInstrument)?;
         // Strikes of an expiry are linked from the lowest up: the payoff at expiry is walked in that order.
-        let (mut below, mut next_strike) = (0u16, entry.first_strike);
+        let recent = usize::from(entry.recent_strike).wrapping_sub(1);
+        let passes_recent = self
+            .strikes
+            .get(recent)
+            .is_some_and(|known| known.strike < strike);
+        let from = if passes_recent {
+            entry.recent_strike
+        } else {
+            entry.first_strike
+        };
+        let (mut below, mut next_strike) = (0u16, from);
         while let Some(position) = next_strike.checked_sub(1) {
             let known = self
                 .strikes
@@ -244,6 +265,7 @@ impl MarketArrays {
                 break;
             }
             if known.strike == strike && known.vol_override_q32 == vol_override_q32 {
+                entry.recent_strike = next_strike;
                 return Ok(Instrument::Option {
                     kind,
                     strike: position,
@@ -289,6 +311,7 @@ impl MarketArrays {
             array: StrikeArray::ZERO,
         });
         let link = position.saturating_add(1);
+        entry.recent_strike = link;
         match below.checked_sub(1).map(usize::from) {
             None => entry.first_strike = link,
             Some(below) => {
@@ -431,7 +454,14 @@ impl MarketArrays {
 
 /// `exposure × shock` in Q28, rounded down; exposure in Q30 lots, the multiple 1 + shock in Q30.
 fn linear_pnl_q28(exposure_q30: i64, multiple_q30: i64) -> i64 {
-    let shock = i128::from(multiple_q30.wrapping_sub(ONE_Q30));
+    let shock = multiple_q30.wrapping_sub(ONE_Q30);
+    if exposure_q30.unsigned_abs() < 1 << 59 {
+        // A lot moves by less than 8 times spot: the upper part is below 2^29 × 2^33, the lower below 2^30 × 2^33.
+        let upper = (exposure_q30 >> 30).wrapping_mul(shock);
+        let lower = (exposure_q30 & ((1 << 30) - 1)).wrapping_mul(shock);
+        return upper.wrapping_add(lower >> 30) >> 2;
+    }
+    let shock = i128::from(shock);
     // Below 2^63 × 2^32, so 2^63 after the shift: a lot moves by less than 8 times spot.
     let product = i128::from(exposure_q30).wrapping_mul(shock) >> 32;
     i64::try_from(product).unwrap_or(if product < 0 { i64::MIN } else { i64::MAX })

@@ -336,24 +336,12 @@ impl ScenarioGrid {
         );
         let shock = |ppm| scaled_ppm(ppm, factor_q30);
         // Shocks are below 2^22 ppm × 30 < 2^27, so the products stay below 2^58.
-        let q30 = |ppm: u64| {
-            ratio_up(
-                i64::try_from(ppm).unwrap_or(i64::MAX),
-                ONE_Q30,
-                i64::from(ONE_PPM),
-            )
-            .unsigned_abs()
-        };
+        let q30 =
+            |ppm: u64| ratio_up(ppm.cast_signed(), ONE_Q30, i64::from(ONE_PPM)).cast_unsigned();
         let one = ONE_Q30.unsigned_abs();
         let floor = one.div_ceil(10);
         let down = one.saturating_sub(q30(shock(self.vol_down_ppm))).max(floor);
         [down, one, one.saturating_add(q30(shock(self.vol_up_ppm)))]
-    }
-
-    /// The largest multiple of spot, Q30: the last node's or a tail's upwards.
-    pub fn highest_q30(&self) -> i64 {
-        let upwards = self.multiple_q30.iter().skip(SPOT_NODES.saturating_sub(1));
-        upwards.fold(ONE_Q30, |highest, multiple| highest.max(*multiple))
     }
 
     /// The weight of a column's loss in Q30: 1 in the core.
@@ -399,8 +387,8 @@ fn shock_factor_q30(seconds_left: i64, power_short_ppm: u32, power_long_ppm: u32
 fn scaled_ppm(shock_ppm: u32, factor_q30: u64) -> u64 {
     // The factor is at most 30 and the shock below 2^22 ppm: below 2^57.
     u64::from(shock_ppm)
-        .saturating_mul(factor_q30)
-        .saturating_add((1 << 30) - 1)
+        .wrapping_mul(factor_q30)
+        .wrapping_add((1 << 30) - 1)
         >> 30
 }
 

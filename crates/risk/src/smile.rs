@@ -195,6 +195,16 @@ pub struct SmileSlice {
 }
 
 impl SmileSlice {
+    /// A volatility of nothing, for memory that is filled later.
+    pub(crate) const EMPTY: Self = Self {
+        atm_q32: TOTAL_VOL_MIN_Q32,
+        atm_mantissa: 0,
+        atm_shift: 0,
+        phi_mantissa: 0,
+        phi_shift: 0,
+        rho_q32: 0,
+    };
+
     /// Prepares `smile` at the time to expiry whose root in years is `sqrt_tau_q32`
     /// (see [`crate::fixed::sqrt_tau_q32`]). Errors name the parameter that is out of range.
     pub fn new(smile: &Smile, sqrt_tau_q32: u64) -> Result<Self, SmileError> {

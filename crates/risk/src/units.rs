@@ -162,12 +162,13 @@ impl LotValue {
     /// Money of a lot-weighted fraction of spot in Qn (`lots × fraction × 2^bits`), rounded up
     /// (towards +∞): for losses and requirements.
     pub fn money_up(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
-        let down = self.money_down(
-            lots_fraction
-                .checked_neg()
-                .ok_or(RiskError::MoneyOverflow)?,
-            bits,
-        )?;
+        if let Some(up) = self.short_money_down(lots_fraction.wrapping_neg(), bits) {
+            return Ok(Money(up.wrapping_neg()));
+        }
+        let down = lots_fraction
+            .checked_neg()
+            .ok_or(RiskError::MoneyOverflow)?;
+        let down = self.wide_money_down(down, bits)?;
         down.0
             .checked_neg()
             .map(Money)
@@ -176,33 +177,41 @@ impl LotValue {
 
     /// Money of a lot-weighted fraction of spot in Qn, rounded down (towards −∞): for values.
     pub fn money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
-        if lots_fraction == 0 {
-            return Ok(Money(0));
+        match self.short_money_down(lots_fraction, bits) {
+            Some(money) => Ok(Money(money)),
+            None => self.wide_money_down(lots_fraction, bits),
         }
-        let mantissa = if lots_fraction < 0 {
+    }
+
+    /// [`LotValue::money_down`] where 64 bits are enough, as they nearly always are; within ±2^62.
+    #[inline(always)]
+    fn short_money_down(&self, lots_fraction: i128, bits: u32) -> Option<i64> {
+        #[allow(clippy::cast_possible_truncation, reason = "compared on the next line")]
+        let lots = lots_fraction as i64;
+        if i128::from(lots) != lots_fraction {
+            return None;
+        }
+        let shift = self.shift.wrapping_add(bits.cast_signed());
+        if shift < 0 {
+            return None;
+        }
+        shifted_product_down(lots, self.mantissa_of(lots < 0), shift.unsigned_abs())
+    }
+
+    /// The mantissa that rounds down.
+    #[inline(always)]
+    const fn mantissa_of(&self, is_negative: bool) -> u64 {
+        if is_negative {
             self.mantissa_up
         } else {
             self.mantissa
-        };
-        if let (Ok(lots), Ok(shift)) = (
-            i64::try_from(lots_fraction),
-            u32::try_from(self.shift.saturating_add_unsigned(bits)),
-        ) {
-            if let Some(money) = shifted_product_down(lots, mantissa, shift) {
-                return Ok(Money(money));
-            }
         }
-        self.wide_money_down(lots_fraction, mantissa, bits)
     }
 
     /// [`LotValue::money_down`] for any amounts.
     #[inline(never)]
-    fn wide_money_down(
-        &self,
-        lots_fraction: i128,
-        mantissa: u64,
-        bits: u32,
-    ) -> Result<Money, RiskError> {
+    fn wide_money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
+        let mantissa = self.mantissa_of(lots_fraction < 0);
         let product = lots_fraction
             .checked_mul(i128::from(mantissa))
             .ok_or(RiskError::MoneyOverflow)?;
@@ -226,6 +235,7 @@ impl LotValue {
 
 /// `amount × mantissa / 2^shift`, rounded down, for a mantissa of at most 48 bits and a shift below 112; `None` beyond those
 /// and where the result may not fit. Four products of 56 bits: the compiler's 128 bits cost three times as much on chain.
+#[inline(never)]
 fn shifted_product_down(amount: i64, mantissa: u64, shift: u32) -> Option<i64> {
     const LOW_24: u64 = (1 << 24) - 1;
     const LOW_56: u64 = (1 << 56) - 1;
@@ -432,12 +442,7 @@ mod tests {
             let lot = LotValue::new(Price(price), -8, lot_size).unwrap();
             for lots in amounts.into_iter().flat_map(|lots| [lots, -lots]) {
                 for bits in [0, 24, 28, 30] {
-                    let mantissa = if lots < 0 {
-                        lot.mantissa_up
-                    } else {
-                        lot.mantissa
-                    };
-                    let wide = lot.wide_money_down(i128::from(lots), mantissa, bits);
+                    let wide = lot.wide_money_down(i128::from(lots), bits);
                     assert_eq!(lot.money_down(i128::from(lots), bits), wide);
                 }
             }

@@ -39,7 +39,7 @@ pub(super) struct ShortExposure {
     /// Per expiry and type the smaller of the short lots and the worst payoff's loss where that is bounded.
     pub gross_q24: u64,
     /// Per expiry and type the smaller of the short lots and what defined risk leaves open, times the expiry's ramp.
-    pub ramped_q24: u128,
+    pub ramped_q24: u64,
     /// What the payoff of the only expiry is at its worst, options and futures together: lots of spot in Q24, `None` where
     /// it has no lower bound or there are several expiries.
     pub worst_payoff_q24: Option<i64>,
@@ -243,8 +243,11 @@ impl MarketArrays {
 impl ShortExposure {
     fn add(&mut self, gross_q24: u64, open_q24: u64, ramp_q16: u64) {
         self.gross_q24 = self.gross_q24.saturating_add(gross_q24);
-        let ramped = u128::from(open_q24).saturating_mul(u128::from(ramp_q16)) >> 16;
-        self.ramped_q24 = self.ramped_q24.saturating_add(ramped).saturating_add(1);
+        // A ramp is at most 2 and what is open below 2^58: the upper part is below 2^42 × 2^17.
+        let upper = (open_q24 >> 16).wrapping_mul(ramp_q16);
+        let lower = (open_q24 & 0xffff).wrapping_mul(ramp_q16) >> 16;
+        let ramped = upper.wrapping_add(lower).wrapping_add(1);
+        self.ramped_q24 = self.ramped_q24.saturating_add(ramped);
     }
 }
 
