@@ -39,6 +39,17 @@ pub fn rows() -> Vec<Row> {
     lines.map(row).collect()
 }
 
+/// The same rows over four markets: the two later expiries of each market are a market of their own, the third and the fourth.
+pub fn spread_rows() -> Vec<Row> {
+    let mut rows = rows();
+    for row in &mut rows {
+        if row.expiry >= 2 {
+            row.market += 2;
+        }
+    }
+    rows
+}
+
 fn row(line: &str) -> Row {
     let fields: Vec<&str> = line.split(',').collect();
     let [market, days, kind, strike, lots] = fields[..] else {

@@ -16,7 +16,7 @@ use anchor_lang::prelude::{Clock, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::Discriminator;
 use bytemuck::AnyBitPattern;
-use estuary::instructions::{LiquidateArgs, SeriesArgs, SurfaceSlice, TradeLeg};
+use estuary::instructions::{CreateMarketArgs, LiquidateArgs, SeriesArgs, SurfaceSlice, TradeLeg};
 use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView};
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::{
@@ -43,8 +43,9 @@ const SHIPPED: &str = "estuary.so";
 const WIDE: &str = "bench/estuary.so";
 /// Positions of an account in the wide program.
 const WIDE_POSITIONS: usize = 128;
-/// Columns of a risk array.
-const COLUMNS: u64 = estuary_risk::scenario::COLUMNS as u64;
+/// Scenarios an option is priced in: the columns of its array and those of the blocks.
+const PRICES_PER_OPTION: u64 =
+    (estuary_risk::scenario::COLUMNS + estuary_risk::blocks::BLOCK_COLUMNS) as u64;
 /// What a trader deposits: enough for any book here.
 const DEPOSIT: u64 = 100_000_000 * setup::USD;
 /// Compute units a transaction may take here: more than on chain, so that a figure above the limit is still a figure.
@@ -52,8 +53,10 @@ const COMPUTE_UNITS: u64 = 20_000_000;
 
 /// Heap of a transaction that asks for all it can.
 const HEAP: u32 = 256 * 1024;
-/// Spot prices, in the order of [`bench_book::MARKETS`].
-const PRICES: [f64; 2] = [BTC_PRICE, SOL_PRICE];
+/// Price of ether.
+const ETH_PRICE: f64 = 4_000.0;
+/// Price of the last of four markets.
+const LINK_PRICE: f64 = 20.0;
 
 /// An SVM with one clearinghouse, two markets with the series of the bench book, and two traders.
 struct Bench {
@@ -63,6 +66,46 @@ struct Bench {
     markets: Vec<Underlying>,
     traders: [Trader; 2],
     positions: usize,
+    /// The book, whose first rows are held.
+    rows: Vec<Row>,
+}
+
+/// Markets with their prices and the book over them.
+struct Stage {
+    markets: Vec<(CreateMarketArgs, f64)>,
+    rows: Vec<Row>,
+}
+
+impl Stage {
+    /// The bench book as it is, over two markets. Amounts are those of exact prices.
+    fn two_markets() -> Self {
+        let markets = vec![
+            (setup::btc_args(), BTC_PRICE),
+            (setup::sol_args(), SOL_PRICE),
+        ];
+        Self {
+            markets,
+            rows: bench_book::rows(),
+        }
+    }
+
+    /// The bench book spread over four markets that make every charge.
+    fn four_markets() -> Self {
+        use estuary_risk::scenario::ScenarioParameters as Parameters;
+        let args = |symbol, lot_size, parameters: &Parameters| {
+            setup::charging_args(symbol, lot_size, parameters)
+        };
+        let markets = vec![
+            (args("BTC", 1_000_000, &Parameters::BTC), BTC_PRICE),
+            (args("SOL", 100_000_000, &Parameters::SOL), SOL_PRICE),
+            (args("ETH", 10_000_000, &Parameters::ETH), ETH_PRICE),
+            (args("LINK", 1_000_000_000, &Parameters::SOL), LINK_PRICE),
+        ];
+        Self {
+            markets,
+            rows: bench_book::spread_rows(),
+        }
+    }
 }
 
 /// Measures everything.
@@ -71,13 +114,28 @@ struct Bench {
 /// When an instruction fails or an ELF is missing.
 pub fn measure() -> Figures {
     let mut figures = Figures::new();
-    let mut bench = Bench::new(SHIPPED, MAX_POSITIONS);
+    let mut bench = Bench::new(SHIPPED, MAX_POSITIONS, Stage::two_markets());
     bench.measure_transfers(&mut figures);
     bench.measure_reports(&mut figures);
     bench.measure_trades(&mut figures);
     bench.measure_liquidations(&mut figures);
-    let mut wide = Bench::new(WIDE, WIDE_POSITIONS);
+    let mut wide = Bench::new(WIDE, WIDE_POSITIONS, Stage::two_markets());
     wide.measure_wide(&mut figures);
+    let mut full = Bench::new(SHIPPED, MAX_POSITIONS, Stage::four_markets());
+    let mut wide_full = Bench::new(WIDE, WIDE_POSITIONS, Stage::four_markets());
+    let mut insert = |name, units| figures.insert(name, units);
+    insert(
+        "margin_report_16_full",
+        full.report_cost(16, ReportPage::Summary),
+    );
+    insert(
+        "margin_report_64_full",
+        full.report_cost(64, ReportPage::Summary),
+    );
+    insert(
+        "margin_report_128_full",
+        wide_full.report_cost(128, ReportPage::Summary),
+    );
     figures.insert("range_bound_per_market", range_bound());
     measure_settlement(&mut figures);
     measure_largest(&mut figures);
@@ -86,16 +144,14 @@ pub fn measure() -> Figures {
 
 impl Bench {
     /// Builds everything with the ELF named, whose accounts have room for `positions`.
-    fn new(elf: &str, positions: usize) -> Self {
+    fn new(elf: &str, positions: usize, stage: Stage) -> Self {
         let (mut world, house) = World::with_house();
-        let args = [setup::btc_args(), setup::sol_args()].map(|args| setup::USUAL_FEES.of(args));
-        let markets: Vec<Underlying> = args
-            .iter()
-            .zip(PRICES)
-            .map(|(args, price)| house.create_market(&mut world, args, price))
-            .collect();
-        for market in &markets {
-            list_series(&mut world, &house, market);
+        let mut markets = Vec::new();
+        for (args, price) in stage.markets {
+            let args = setup::USUAL_FEES.of(args);
+            let market = house.create_market(&mut world, &args, price);
+            list_series(&mut world, &house, &market, &stage.rows, price);
+            markets.push(market);
         }
         let traders = [0; 2].map(|_| house.trader(&mut world, DEPOSIT));
         let mut svm = unlimited_svm();
@@ -116,6 +172,7 @@ impl Bench {
             markets,
             traders,
             positions,
+            rows: stage.rows,
         };
         bench.copy_accounts(&world);
         bench
@@ -163,7 +220,10 @@ impl Bench {
 
     /// Writes rows of the book as all of a trader's positions, `sign` times their lots.
     fn hold(&mut self, trader: usize, rows: &[Row], sign: i64) {
-        let mut positions: Vec<Position> = rows.iter().map(|row| position(row, sign)).collect();
+        let mut positions: Vec<Position> = rows
+            .iter()
+            .map(|row| position(&self.rows, row, sign))
+            .collect();
         positions.sort_unstable_by(|a, b| a.order(b.market, b.slot));
         let count = u16::try_from(positions.len())
             .expect("a count")
@@ -261,7 +321,7 @@ impl Bench {
 
     /// Compute units of a report's page for the first rows of the book.
     fn report_cost(&mut self, count: usize, page: ReportPage) -> u64 {
-        self.hold(0, &bench_book::rows()[..count], 1);
+        self.hold(0, &self.rows[..count].to_vec(), 1);
         self.cost(self.house.addresses.margin_report(
             &party(&self.traders[0]),
             page,
@@ -288,17 +348,17 @@ impl Bench {
         figures.insert("margin_report_128", with_128);
         figures.insert(
             "option_scenario",
-            (with_128 - with_64).div_ceil(64 * COLUMNS),
+            (with_128 - with_64).div_ceil(64 * PRICES_PER_OPTION),
         );
     }
 
     /// Four legs at mark in series that both sides hold; 12 others of each side are its own or, mirrored, the same.
     fn measure_trades(&mut self, figures: &mut Figures) {
-        let rows = bench_book::rows();
+        let rows = self.rows.clone();
         self.hold(0, &rows[..16], 1);
         let view: PositionsView = self.report(0, ReportPage::Positions(0));
         let traded: Vec<Row> = [0, 1, 2, 3].map(|place| rows[place]).to_vec();
-        let legs: Vec<TradeLeg> = traded.iter().map(|row| leg(row, &view)).collect();
+        let legs: Vec<TradeLeg> = traded.iter().map(|row| leg(&rows, row, &view)).collect();
         let others: Vec<Row> = traded.iter().chain(&rows[16..28]).copied().collect();
         let [taker, maker] = &self.traders;
         let trade = self.house.addresses.block_trade(
@@ -341,7 +401,7 @@ impl Bench {
 
     /// A liquidation of the first rows of the book, with so many percent of their maintenance margin as equity.
     fn liquidate(&mut self, rows: usize, percent: i64) -> TransactionMetadata {
-        let rows = &bench_book::rows()[..rows];
+        let rows = &self.rows.clone()[..rows];
         self.set_cash(0, DEPOSIT as i64);
         self.hold(0, rows, 1);
         let summary: SummaryView = self.report(0, ReportPage::Summary);
@@ -455,16 +515,15 @@ fn range_bound() -> u64 {
 }
 
 /// Slot of a row's series in its market: after the perp, in the order of the book.
-fn slot(row: &Row) -> u16 {
-    let rows = bench_book::rows();
+fn slot(rows: &[Row], row: &Row) -> u16 {
     let before = rows.iter().take_while(|other| *other != row);
     1 + before.filter(|other| other.market == row.market).count() as u16
 }
 
-fn position(row: &Row, sign: i64) -> Position {
+fn position(rows: &[Row], row: &Row, sign: i64) -> Position {
     Position {
         market: row.market,
-        slot: slot(row),
+        slot: slot(rows, row),
         generation: 1,
         lots: sign * row.lots,
         ..Position::default()
@@ -472,9 +531,9 @@ fn position(row: &Row, sign: i64) -> Position {
 }
 
 /// One lot of a row's series at its mark, sold where the row is long.
-fn leg(row: &Row, view: &PositionsView) -> TradeLeg {
-    let same =
-        |position: &&PositionView| position.market == row.market && position.slot == slot(row);
+fn leg(rows: &[Row], row: &Row, view: &PositionsView) -> TradeLeg {
+    let slot = slot(rows, row);
+    let same = |position: &&PositionView| position.market == row.market && position.slot == slot;
     let position = view
         .positions
         .iter()
@@ -489,8 +548,8 @@ fn leg(row: &Row, view: &PositionsView) -> TradeLeg {
     }
 }
 
-/// Lists the perp and the options of the bench book.
-fn list_series(world: &mut World, house: &House, market: &Underlying) {
+/// Lists the perp and the options of a book.
+fn list_series(world: &mut World, house: &House, market: &Underlying, rows: &[Row], price: f64) {
     let slices = bench_book::EXPIRY_DAYS.map(|days| SurfaceSlice {
         time: world.now() + days * DAY,
         atm_vol_ppb: 600_000_000,
@@ -498,13 +557,12 @@ fn list_series(world: &mut World, house: &House, market: &Underlying) {
         phi_ppb: 1_500_000_000,
         basis_rate_ppb: 50_000_000,
     });
-    let spot = mantissa(PRICES[usize::from(market.index)]);
+    let spot = mantissa(price);
     let mut series = vec![SeriesArgs {
         kind: SeriesKind::Perp,
         expiry: NO_EXPIRY,
         strike: 0,
     }];
-    let rows = bench_book::rows();
     series.extend(
         rows.iter()
             .filter(|row| row.market == market.index)

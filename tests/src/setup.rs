@@ -193,6 +193,18 @@ fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> 
     }
 }
 
+/// A market that makes every charge, also for the width and the age of a price.
+pub fn charging_args(
+    symbol: &str,
+    lot_size: u64,
+    parameters: &ScenarioParameters,
+) -> CreateMarketArgs {
+    CreateMarketArgs {
+        parameters: scenario_args(parameters),
+        ..market_args(symbol, lot_size, parameters)
+    }
+}
+
 /// Bitcoin, in lots of 0.001.
 pub fn btc_args() -> CreateMarketArgs {
     market_args("BTC", 1_000_000, &ScenarioParameters::BTC)
