@@ -321,7 +321,8 @@ impl Bench {
 
     /// Compute units of a report's page for the first rows of the book.
     fn report_cost(&mut self, count: usize, page: ReportPage) -> u64 {
-        self.hold(0, &self.rows[..count].to_vec(), 1);
+        let rows = self.rows[..count].to_vec();
+        self.hold(0, &rows, 1);
         self.cost(self.house.addresses.margin_report(
             &party(&self.traders[0]),
             page,

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::array::{ExpiryContext, Moneyness, StrikeArray};
 use crate::charges::{fading_q16, ramp_q16, OracleQuality};
+use crate::fixed::quotient_of_wide;
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN};
 use crate::smile::Smile;
 use crate::spot::{token_value_down, SpotBalance};
@@ -476,15 +477,15 @@ struct InverseSpot {
 
 impl InverseSpot {
     fn new(spot: Price) -> Result<Self, RiskError> {
-        let bits = 64u32.saturating_sub(spot.0.leading_zeros());
-        let numerator = 1u128
-            .checked_shl(bits.saturating_add(62))
-            .ok_or(RiskError::BadLotValue)?;
-        let mantissa = numerator
-            .checked_div(u128::from(spot.0))
-            .ok_or(RiskError::BadLotValue)?;
+        if spot.0 == 0 {
+            return Err(RiskError::BadLotValue);
+        }
+        let zeros = spot.0.leading_zeros();
+        let bits = 64u32.saturating_sub(zeros);
+        // 2^126 over spot with its top bit at 63.
+        let (mantissa, _) = quotient_of_wide(1 << 62, 0, spot.0 << zeros);
         Ok(Self {
-            mantissa: u64::try_from(mantissa).map_err(|_| RiskError::BadLotValue)?,
+            mantissa,
             shift: bits.saturating_add(32),
         })
     }

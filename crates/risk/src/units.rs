@@ -2,6 +2,8 @@
 //! plain integer is a fixed-point fraction (`_q30`: 2^30 stands for 1), `_ppm` and `_ppb` where it
 //! counts parts per million or billion.
 
+use crate::fixed::{quotient, quotient_of_wide};
+
 /// Money in micro-units of the settlement token (10^-6 USDC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Money(pub i64);
@@ -114,6 +116,17 @@ pub struct LotValue {
     shift: i32,
 }
 
+/// 10^0 to 10^19.
+const POWERS_OF_TEN: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut index: usize = 1;
+    while index < 20 {
+        powers[index] = 10 * powers[index - 1];
+        index += 1;
+    }
+    powers
+};
+
 impl LotValue {
     /// From a spot mantissa at `price_exponent` and a lot of `lot_size` billionths of a unit.
     ///
@@ -124,8 +137,8 @@ impl LotValue {
             .filter(|product| *product != 0)
             .ok_or(RiskError::BadLotValue)?;
         let exponent = i32::from(price_exponent).saturating_sub(3);
-        let power = 10u64
-            .checked_pow(exponent.unsigned_abs())
+        let power = *POWERS_OF_TEN
+            .get(usize::try_from(exponent.unsigned_abs()).unwrap_or(usize::MAX))
             .ok_or(RiskError::BadLotValue)?;
         let (numerator, divisor) = if exponent < 0 {
             (product, power)
@@ -136,26 +149,39 @@ impl LotValue {
             (scaled, 1)
         };
         let raise = numerator.leading_zeros();
-        // The numerator has its top bit at 127 and the divisor is below 2^64, so the quotient is at least 2^63.
         let raised = numerator.checked_shl(raise).ok_or(RiskError::BadLotValue)?;
-        let quotient = raised
-            .checked_div(u128::from(divisor))
-            .ok_or(RiskError::BadLotValue)?;
-        let lower = 80u32.saturating_sub(quotient.leading_zeros());
-        let mantissa = quotient.checked_shr(lower).ok_or(RiskError::BadLotValue)?;
-        let exact = mantissa
-            .checked_shl(lower)
-            .and_then(|whole| whole.checked_mul(u128::from(divisor)))
-            == Some(raised);
-        let mantissa = u64::try_from(mantissa).map_err(|_| RiskError::BadLotValue)?;
+        #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
+        let (high, low) = ((raised >> 64) as u64, raised as u64);
+        let top = quotient(high, divisor);
+        let rest = high.wrapping_sub(top.wrapping_mul(divisor));
+        let (bottom, remainder) = quotient_of_wide(rest, low, divisor);
+        // The numerator has its top bit at 127 and the divisor is below 2^64, so the quotient is at least 2^63.
+        let bits = 128u32.saturating_sub(if top == 0 {
+            bottom.leading_zeros().saturating_add(64)
+        } else {
+            top.leading_zeros()
+        });
+        // 16..=80.
+        let lower = bits.saturating_sub(48);
+        let (mantissa, dropped) = match lower.checked_sub(64) {
+            Some(lower) => (
+                top >> lower,
+                bottom | (top & (1u64 << lower).wrapping_sub(1)),
+            ),
+            None => {
+                let above = top.checked_shl(64u32.saturating_sub(lower)).unwrap_or(0);
+                (
+                    above | (bottom >> lower),
+                    bottom & (1u64 << lower).wrapping_sub(1),
+                )
+            }
+        };
+        let exact = dropped == 0 && remainder == 0;
         Ok(Self {
             mantissa,
             mantissa_up: mantissa.saturating_add(u64::from(!exact)),
-            shift: i32::try_from(raise)
-                .ok()
-                .zip(i32::try_from(lower).ok())
-                .and_then(|(raise, lower)| raise.checked_sub(lower))
-                .ok_or(RiskError::BadLotValue)?,
+            // Both are at most 127.
+            shift: raise.cast_signed().saturating_sub(lower.cast_signed()),
         })
     }
 
