@@ -8,7 +8,7 @@
 
 use estuary::event::{Fee, FeesCharged, FeesSwept, MarketSettlement};
 use estuary::instructions::{PositionTransfer, TradeLeg};
-use estuary::state::claims::CLAIM_WINDOW;
+use estuary::state::claims::{CLAIM_WINDOW, SHARE_WAIT};
 use estuary::state::SeriesKind::Call;
 use estuary::state::{Bank, MarketLedger};
 use estuary_risk::units::{traded_value_down, Price};
@@ -386,6 +386,35 @@ fn unpaid_fees_are_given_up_before_anyone_bears_a_loss() {
     let without = ix::settle(&pit.house, &loser, &sol, false, false);
     let settled = self::settled(pit.world.send(without, &[]));
     assert_eq!((settled.fees_waived, settled.socialised), (owed, 0));
+}
+
+#[test]
+fn fees_charged_while_a_loss_waits_are_given_up_for_it() {
+    let mut pit = pit();
+    pit.taker = without_cash(&mut pit);
+    let sol = pit.sol().clone();
+    let loser = pit.house.trader(&mut pit.world, 0);
+    let (maker, owed) = (pit.maker.clone(), TAKER_FEE / 2);
+    let perp = pit.world.slot(&sol, PERP.0, 0, 0);
+    // The fee is a part of the first loss, and more than the second.
+    for (loss, waits, left) in [(owed + 7, 7, 0), (3, 0, owed - 3)] {
+        pit.world.shift(&maker, &loser, &sol, perp, loss);
+        let settled = settle(&mut pit, &loser, true);
+        assert_eq!((settled.fees_waived, settled.socialised), (0, loss));
+        let hedge = pit.sol_leg(PERP, -LOTS / 2);
+        charged(&mut pit, &[hedge]);
+        let settled = settle(&mut pit, &maker, false);
+        let waived = loss - waits;
+        assert_eq!((settled.fees_waived, settled.socialised), (waived, -waived));
+        let books = ledger(&pit);
+        assert_eq!(books.fees_unpaid, left as u64);
+        assert_eq!(books.claims.loss_to_share, waits as u64);
+        assert_eq!(books.claims.share_after == 0, waits == 0);
+        pit.world.pass(SHARE_WAIT);
+        pit.world.set_price(&sol, SOL_PRICE);
+        let _ = pit.world.settle(&pit.house, &maker, &sol, false);
+        assert_eq!(ledger(&pit).claims.loss_to_share, 0);
+    }
 }
 
 #[test]

@@ -318,11 +318,12 @@ pub struct MarketSettlement {
     pub written_off: i64,
     /// Loss paid in cash.
     pub paid: i64,
-    /// Loss that nobody is left to pay and that unpaid fees of the market were given up for.
+    /// Loss that nobody is left to pay, this account's or one that waits, and that unpaid fees of the market were given up for.
     pub fees_waived: i64,
     /// Loss that nobody is left to pay and the insurance fund paid.
     pub insured: i64,
-    /// Loss that nobody is left to pay and that will lower all claims of the market.
+    /// Loss that nobody is left to pay and that will lower all claims of the market; less what of a loss that waits will not,
+    /// because unpaid fees were given up for it.
     pub socialised: i64,
     /// What the account owed the settlement token's bank, had nothing left for, and the insurance fund paid.
     pub debt_insured: i64,

@@ -70,8 +70,9 @@ pub(crate) fn settle_carry(
     Ok(done)
 }
 
-/// Gives the account what is its own: a recognised loss whose time has come lowers all claims and waiting cash goes to its
-/// rounds; the account collects what its claims may have by now, and its gain is registered as a claim.
+/// Gives the account what is its own: unpaid fees are given up for a recognised loss that waits, and once its time has come
+/// it lowers all claims; waiting cash goes to the claims' rounds; the account collects what its claims may have by now, and
+/// its gain is registered as a claim.
 ///
 /// # Errors
 /// [`EstuaryError::AmountOverflow`], [`EstuaryError::LedgerInvariant`].
@@ -81,7 +82,11 @@ pub(crate) fn collect(
     now: i64,
     done: &mut MarketSettlement,
 ) -> Result<()> {
-    ledger.claims.share_loss(now)?;
+    if ledger.claims.loss_to_share > 0 {
+        done.fees_waived = amount(ledger.set_off_fees())?;
+        done.socialised = done.fees_waived.saturating_neg();
+        ledger.claims.share_loss(now)?;
+    }
     ledger.claims.allocate(now)?;
     claim(account, ledger, now, done)
 }
@@ -111,12 +116,13 @@ pub(crate) fn pay_loss(
     if deficit == Some(0) {
         unmark(account, ledger)?;
     }
-    let sharing = losses_that_share(account, market);
-    match deficit.filter(|deficit| *deficit > 0 && sharing > 0) {
+    let bad = deficit.filter(|deficit| *deficit > 0 && loss > 0);
+    let bad = bad.map(|deficit| (deficit, losses_that_share(account, market)));
+    match bad.filter(|(_, sharing)| *sharing > 0) {
         _ if loss == 0 => {}
-        Some(deficit) => {
+        Some(bad) => {
             let bank = bank.as_deref_mut();
-            recognise_loss(account, ledger, bank, (deficit, sharing), now, done)?;
+            recognise_loss(account, ledger, bank, bad, now, done)?;
         }
         None => {
             let cash = account.cash().max(0).unsigned_abs();
@@ -145,10 +151,12 @@ fn claim(
         return Ok(());
     }
     let entry = account.unsettled_mut(market)?;
-    let owed = entry.owed_on_claims();
-    done.collected = entry.collect(&mut ledger.claims, now)?;
-    let left = entry.owed_on_claims().saturating_add(done.collected);
-    done.written_off = owed.saturating_sub(left);
+    if entry.has_claims() {
+        let owed = entry.owed_on_claims();
+        done.collected = entry.collect(&mut ledger.claims, now)?;
+        let left = entry.owed_on_claims().saturating_add(done.collected);
+        done.written_off = owed.saturating_sub(left);
+    }
     done.registered = entry.register(&mut ledger.claims, now)?;
     account.change_balance(SETTLEMENT_BANK, done.collected)?;
     let registered = done.registered.checked_neg();
@@ -272,9 +280,13 @@ fn recognise_loss(
     ledger.claims.add_loss(shared, now)?;
     account.add_carry(market, amount(bad)?)?;
     ledger.add_cost(amount(bad)?)?;
-    done.fees_waived = amount(waived)?;
+    let add = |sum: i64, part: u64| -> Result<i64> {
+        let sum = sum.checked_add(amount(part)?);
+        sum.ok_or_else(|| error!(EstuaryError::AmountOverflow))
+    };
+    done.fees_waived = add(done.fees_waived, waived)?;
     done.insured = amount(insured)?;
-    done.socialised = amount(shared)?;
+    done.socialised = add(done.socialised, shared)?;
     unmark(account, ledger)
 }
 

@@ -246,6 +246,14 @@ impl ClaimsPool {
         Ok(())
     }
 
+    /// Takes a part, borne in another way, out of the recognised losses that wait.
+    pub const fn lower_loss(&mut self, amount: u64) {
+        self.loss_to_share = self.loss_to_share.saturating_sub(amount);
+        if self.loss_to_share == 0 {
+            self.share_after = 0;
+        }
+    }
+
     /// Lowers all rounds by the recognised losses once their time has come, in proportion to what each is owed. What
     /// exceeds all claims waits for the gains still to be registered.
     ///

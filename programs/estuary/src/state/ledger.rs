@@ -203,6 +203,14 @@ impl MarketLedger {
         waived
     }
 
+    /// Gives up unpaid fees for a loss that waits: those charged since it was recognised bear it before claims do, too.
+    /// Returns how much of the loss that was.
+    pub fn set_off_fees(&mut self) -> u64 {
+        let waived = self.waive_fees(self.claims.loss_to_share);
+        self.claims.lower_loss(waived);
+        waived
+    }
+
     /// Adds a change of one account's cost or carry to the total.
     ///
     /// # Errors
