@@ -86,6 +86,8 @@ enum RunName {
     Crash,
     /// Random accounts below their margin, by the engine and on the ELF, to docs/runs/liquidation.json
     Liquidation,
+    /// What one core of this machine prices, scans and evaluates in a second, to docs/runs/throughput.json
+    Throughput,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -143,6 +145,7 @@ fn perform(task: Task) -> Result<()> {
             RunName::CapitalEfficiency => capital::capital_efficiency(&root),
             RunName::Crash => record::crash(&root),
             RunName::Liquidation => record::liquidation(&root),
+            RunName::Throughput => record::throughput(&root),
         },
         Task::Demo { arguments } => demo::demo(&root, &arguments),
     }

@@ -123,6 +123,22 @@ pub fn stateful(root: &Path) -> Result<()> {
     recording.write(figures)
 }
 
+/// Options priced, accounts scanned and evaluated in a second on one core, with the instructions this machine has.
+///
+/// # Errors
+/// Those of [`Recording::begin`], or the benchmark fails.
+pub fn throughput(root: &Path) -> Result<()> {
+    let recording = Recording::begin(root, "throughput", &[])?;
+    let mut cargo = host_cargo(root);
+    cargo.args(["bench", "--locked", "--package", "estuary-risk"]);
+    cargo.args(["--bench", "throughput"]);
+    // Flags of their own would otherwise make every other build anew.
+    cargo.arg("--target-dir").arg(root.join("target/native"));
+    cargo.env("RUSTFLAGS", "-C target-cpu=native");
+    let figures = recording.measured_by(cargo, "ESTUARY_THROUGHPUT_RECORD")?;
+    recording.write(figures)
+}
+
 /// Liquidates random accounts, thousands by the engine and the fullest ones there can be by the program.
 ///
 /// # Errors

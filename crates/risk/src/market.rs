@@ -13,6 +13,7 @@ use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 
 mod evaluation;
 mod payoff;
+pub mod scan;
 pub use evaluation::MarketRisk;
 use payoff::{strike_q24, PutSums, StrikeLots};
 

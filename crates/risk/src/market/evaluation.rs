@@ -670,7 +670,8 @@ fn worst_column(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> (usize, i64) {
 }
 
 /// `loss × weight`, rounded up; loss non-negative, weight at most 1 in Q30.
-fn weigh_up(loss: i64, weight_q30: i64) -> i64 {
+#[inline(always)]
+pub(super) fn weigh_up(loss: i64, weight_q30: i64) -> i64 {
     let product = i128::from(loss).wrapping_mul(i128::from(weight_q30));
     let weighted = product.wrapping_add(i128::from(ONE_Q30 - 1)) >> 30;
     i64::try_from(weighted).unwrap_or(i64::MAX)
