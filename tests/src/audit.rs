@@ -5,8 +5,8 @@ use bytemuck::{AnyBitPattern, Zeroable};
 use estuary::state::market::split_market;
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::{
-    Bank, Clearinghouse, Expiry, MarginAccount, Market, MarketLedger, Position, Series, SeriesKind,
-    StateAccount, Unsettled,
+    Bank, Clearinghouse, Expiry, MarginAccount, Market, MarketLedger, Owner, Position, Series,
+    SeriesKind, StateAccount, Unsettled,
 };
 use estuary_risk::market::OptionKind;
 use estuary_risk::settlement::{payoff, value_per_lot_down};
@@ -30,6 +30,8 @@ pub struct Books {
     markets: HashMap<Pubkey, MarketCopy>,
     ledgers: HashMap<Pubkey, MarketLedger>,
     accounts: HashMap<Pubkey, MarginAccount>,
+    /// By clearinghouse and owner.
+    owners: HashMap<(Pubkey, Pubkey), Owner>,
 }
 
 /// The account of that type in these bytes, if they are one.
@@ -115,6 +117,11 @@ impl Books {
             let data = account.data();
             if let Some(account) = read::<MarginAccount>(data) {
                 books.accounts.insert(*key, account);
+            } else if let Some(owner) = read::<Owner>(data) {
+                let known = books
+                    .owners
+                    .insert((owner.clearinghouse, owner.owner), owner);
+                assert!(known.is_none(), "two accounts of one owner");
             } else if let Some(ledger) = read::<MarketLedger>(data) {
                 books.ledgers.insert(ledger.market, ledger);
             } else if let Some(market) = read_market(data) {
@@ -172,6 +179,7 @@ impl Books {
         for (key, market) in &self.markets {
             self.check_market(key, market);
         }
+        self.check_owners();
     }
 
     /// Every account's own invariant.
@@ -187,7 +195,8 @@ impl Books {
                     .map(|market| market.header.invariant()),
             )
             .chain(self.ledgers.values().map(StateAccount::invariant))
-            .chain(self.accounts.values().map(StateAccount::invariant));
+            .chain(self.accounts.values().map(StateAccount::invariant))
+            .chain(self.owners.values().map(StateAccount::invariant));
         for result in all {
             result.expect("every account's invariant");
         }
@@ -289,6 +298,29 @@ impl Books {
                 position.cost == 0 || !kind.is_option(),
                 "an option has no cost"
             );
+        }
+    }
+
+    /// Every owner of a margin account has an owner account, and none without one; per market its lots = Σ |lots| over the
+    /// owner's margin accounts.
+    fn check_owners(&self) {
+        let mut held: HashMap<_, (u32, Vec<u64>)> = HashMap::new();
+        for account in self.accounts.values() {
+            let key = (account.clearinghouse, account.owner);
+            let owner = self.owners.get(&key).expect("an owner account");
+            let (count, lots) = held
+                .entry(key)
+                .or_insert((0, vec![0; owner.gross_lots.len()]));
+            *count += 1;
+            for position in account.open_positions() {
+                lots[usize::from(position.market)] += position.lots.unsigned_abs();
+            }
+        }
+        assert_eq!(held.len(), self.owners.len(), "owner accounts");
+        for (key, (count, lots)) in held {
+            let owner = &self.owners[&key];
+            assert_eq!(owner.account_count, count, "margin accounts of an owner");
+            assert_eq!(owner.gross_lots[..], lots, "lots of an owner");
         }
     }
 

@@ -44,18 +44,23 @@ impl World {
         let mut ledger: MarketLedger = self.read(&market.ledger);
         for (trader, sign) in [(long, 1), (short, -1)] {
             let mut account = self.account(trader);
+            let mut owner = self.owner(trader);
             for holding in holdings {
                 let generation = table[usize::from(holding.slot)].generation;
                 let (lots, cost) = (holding.lots * sign, holding.cost * sign);
                 let moved = account
                     .apply_trade(market.index, holding.slot, generation, lots, cost)
                     .expect("positions that fit");
+                owner
+                    .move_lots(market.index, &moved)
+                    .expect("an owner's lots");
                 ledger
                     .move_lots(holding.slot, moved.before, moved.after)
                     .expect("open interest that fits");
             }
             account.invariant().expect("an account that may exist");
             self.overwrite(&trader.account, &account);
+            self.overwrite(&trader.owner_account(&account.clearinghouse), &owner);
         }
         self.overwrite(&market.ledger, &ledger);
     }
@@ -122,6 +127,7 @@ impl World {
         let load = |market: &&Underlying| self.loaded_for(market, priced.contains(market.index));
         Snapshot {
             markets: markets.iter().map(load).collect(),
+            owner: Box::new(self.owner(trader)),
             account: Box::new(account),
             now: self.now(),
         }

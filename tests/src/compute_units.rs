@@ -20,7 +20,8 @@ use estuary::instructions::{CreateMarketArgs, LiquidateArgs, SeriesArgs, Surface
 use estuary::report::{PositionView, PositionsView, ReportPage, SummaryView};
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::{
-    Balance, MarginAccount, MarketLedger, Position, SeriesKind, MAX_POSITIONS, MAX_SERIES,
+    Balance, MarginAccount, MarketLedger, Owner, Position, SeriesKind, MAX_MARKETS, MAX_POSITIONS,
+    MAX_SERIES,
 };
 use estuary_client::instruction::{Party, PricedMarket};
 use estuary_differential::Request;
@@ -184,6 +185,7 @@ impl Bench {
         let mut keys = vec![house.clearinghouse, house.mint, house.bank, house.vault];
         for trader in &self.traders {
             keys.extend([trader.owner.pubkey(), trader.account, trader.tokens]);
+            keys.push(trader.owner_account(&house.clearinghouse));
         }
         for market in &self.markets {
             keys.extend([market.market, market.ledger, market.price_account]);
@@ -199,6 +201,12 @@ impl Bench {
                 body[start..].copy_from_slice(bytemuck::bytes_of(&lots));
                 let start = offset_of!(MarketLedger, total_open_lots);
                 body[start..][..8].copy_from_slice(&total.to_le_bytes());
+            }
+            if account.data.starts_with(Owner::DISCRIMINATOR) {
+                let start = Owner::DISCRIMINATOR.len() + offset_of!(Owner, gross_lots);
+                let lots = [2_000_000u64 * MAX_SERIES as u64; MAX_MARKETS];
+                let lots = bytemuck::bytes_of(&lots);
+                account.data[start..][..lots.len()].copy_from_slice(lots);
             }
             if account.data.starts_with(MarginAccount::DISCRIMINATOR) {
                 let more = (self.positions - MAX_POSITIONS) * size_of::<Position>();

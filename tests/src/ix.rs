@@ -22,6 +22,11 @@ impl Trader {
         }
     }
 
+    /// The account of what the owner holds in all accounts of a clearinghouse.
+    pub fn owner_account(&self, clearinghouse: &Pubkey) -> Pubkey {
+        estuary_client::address::owner_account(clearinghouse, &self.owner.pubkey())
+    }
+
     /// The margin account the client needs.
     pub fn party(&self) -> Party {
         Party {

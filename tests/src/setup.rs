@@ -4,9 +4,10 @@ use crate::{ix, token, Feed, World};
 use anchor_lang::prelude::Pubkey;
 use estuary::instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice};
 use estuary::state::series::NO_EXPIRY;
-use estuary::state::{Bank, MarginAccount, SeriesKind};
+use estuary::state::{Bank, MarginAccount, Owner, SeriesKind};
 use estuary_client::address::{self, TokenBank};
 use estuary_client::instruction::Trader as Addresses;
+use estuary_risk::liquidity::LiquidityParameters;
 use estuary_risk::scenario::ScenarioParameters;
 use solana_account::Account;
 use solana_keypair::Keypair;
@@ -158,6 +159,10 @@ pub fn scenario_args(parameters: &ScenarioParameters) -> ScenarioArgs {
         short_minimum_maintenance_ppm: parameters.charges.short_minimum_maintenance_ppm,
         oracle_confidence_ppm: parameters.charges.oracle_confidence_ppm,
         oracle_age_ppm: parameters.charges.oracle_age_ppm,
+        unwind_delta_ppm: parameters.liquidity.unwind_delta_ppm,
+        unwind_delta_impact_ppm: parameters.liquidity.unwind_delta_impact_ppm,
+        unwind_vega_ppm: parameters.liquidity.unwind_vega_ppm,
+        unwind_vega_impact_ppm: parameters.liquidity.unwind_vega_impact_ppm,
     }
 }
 
@@ -184,10 +189,14 @@ fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> 
         maker_fee_ppm: 0,
         taker_fee_ppm: 0,
         option_fee_cap_ppm: 0,
-        // Amounts in the tests are those of exact prices; those about the oracle contingency switch it on.
+        // Amounts in the tests are those of exact prices and without a cost of unwinding; those about them switch them on.
         parameters: ScenarioArgs {
             oracle_confidence_ppm: 0,
             oracle_age_ppm: 0,
+            unwind_delta_ppm: 0,
+            unwind_delta_impact_ppm: 0,
+            unwind_vega_ppm: 0,
+            unwind_vega_impact_ppm: 0,
             ..scenario_args(parameters)
         },
     }
@@ -213,6 +222,21 @@ pub fn btc_args() -> CreateMarketArgs {
 /// Solana, in lots of 0.1.
 pub fn sol_args() -> CreateMarketArgs {
     market_args("SOL", 100_000_000, &ScenarioParameters::SOL)
+}
+
+/// A market's arguments with the usual cost of unwinding.
+pub fn with_liquidity_cost(args: CreateMarketArgs) -> CreateMarketArgs {
+    let liquidity = LiquidityParameters::DEFAULT;
+    CreateMarketArgs {
+        parameters: ScenarioArgs {
+            unwind_delta_ppm: liquidity.unwind_delta_ppm,
+            unwind_delta_impact_ppm: liquidity.unwind_delta_impact_ppm,
+            unwind_vega_ppm: liquidity.unwind_vega_ppm,
+            unwind_vega_impact_ppm: liquidity.unwind_vega_impact_ppm,
+            ..args.parameters
+        },
+        ..args
+    }
 }
 
 /// A flat smile.
@@ -425,10 +449,19 @@ impl World {
 
     /// The same with fees.
     pub fn with_fees(fees: Fees) -> (Self, House, [Underlying; 2]) {
+        Self::with_args([btc_args(), sol_args()].map(|args| fees.of(args)))
+    }
+
+    /// The same with the cost of unwinding and without fees.
+    pub fn with_liquidity_cost() -> (Self, House, [Underlying; 2]) {
+        Self::with_args([btc_args(), sol_args()].map(with_liquidity_cost))
+    }
+
+    fn with_args([btc, sol]: [CreateMarketArgs; 2]) -> (Self, House, [Underlying; 2]) {
         let (mut world, house) = Self::with_house();
-        let markets = [(btc_args(), BTC_PRICE), (sol_args(), SOL_PRICE)];
+        let markets = [(btc, BTC_PRICE), (sol, SOL_PRICE)];
         let markets = markets.map(|(args, price)| {
-            let market = house.create_market(&mut world, &fees.of(args), price);
+            let market = house.create_market(&mut world, &args, price);
             house.list_usual_series(&mut world, &market, price);
             market
         });
@@ -463,6 +496,12 @@ impl World {
     /// A trader's margin account.
     pub fn account(&self, trader: &Trader) -> MarginAccount {
         self.read(&trader.account)
+    }
+
+    /// What a trader's owner holds in all accounts.
+    pub fn owner(&self, trader: &Trader) -> Owner {
+        let account = self.account(trader);
+        self.read(&trader.owner_account(&account.clearinghouse))
     }
 
     /// A trader's cash, micro-units.

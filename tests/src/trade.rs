@@ -141,7 +141,19 @@ impl Pit {
 
     /// The same with fees.
     pub fn with_fees(taker: u64, maker: u64, fees: Fees) -> Self {
-        let (mut world, house, markets) = World::with_fees(fees);
+        Self::of(World::with_fees(fees), taker, maker)
+    }
+
+    /// The same with the cost of unwinding and without fees.
+    pub fn with_liquidity_cost(taker: u64, maker: u64) -> Self {
+        Self::of(World::with_liquidity_cost(), taker, maker)
+    }
+
+    fn of(
+        (mut world, house, markets): (World, House, [Underlying; 2]),
+        taker: u64,
+        maker: u64,
+    ) -> Self {
         let taker = house.trader(&mut world, taker);
         let maker = house.trader(&mut world, maker);
         Self {

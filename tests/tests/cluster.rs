@@ -103,6 +103,7 @@ impl Plan {
             test.add_account(trader.tokens, tokens);
             test.add_account(trader.owner.pubkey(), lamports());
             keys.push(trader.account);
+            keys.push(trader.owner_account(&self.house.clearinghouse));
         }
         let runtime = Runtime::new().expect("a runtime");
         let context = runtime.block_on(test.start_with_context());

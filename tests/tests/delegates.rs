@@ -177,14 +177,13 @@ fn closing_returns_the_rent_to_the_owner() {
     let (mut world, house) = World::with_house();
     let trader = house.trader(&mut world, 0);
     let owner = trader.owner.pubkey();
-    let (rent, before) = (
-        world.raw(&trader.account).lamports,
-        world.raw(&owner).lamports,
-    );
+    let all = trader.owner_account(&house.clearinghouse);
+    let [account, summary, before] =
+        [trader.account, all, owner].map(|key| world.raw(&key).lamports);
     delegate(&mut world, &house, &trader);
     let close = ix::close_account(&house, &trader);
     world.send(close.clone(), &[&trader.owner]).ok();
-    assert_eq!(world.raw(&owner).lamports, before + rent);
+    assert_eq!(world.raw(&owner).lamports, before + account + summary);
     world
         .send(close, &[&trader.owner])
         .refused_by_anchor(ErrorCode::AccountOwnedByWrongProgram);

@@ -1,6 +1,6 @@
 //! The checks that every test relies on do fail when they should.
 
-use estuary::state::{MarginAccount, MarketLedger};
+use estuary::state::{MarginAccount, MarketLedger, Owner};
 use estuary_tests::setup::USD;
 use estuary_tests::trade::PERP;
 use estuary_tests::{ix, EstuaryError, Pit, Pubkey};
@@ -53,6 +53,14 @@ fn lots_without_a_counterparty_are_noticed() {
         account,
         8 + offset_of!(MarginAccount, positions) + 8,
     );
+}
+
+#[test]
+#[should_panic(expected = "lots of an owner")]
+fn lots_that_no_account_of_an_owner_has_are_noticed() {
+    let mut pit = pit();
+    let owner = pit.taker.owner_account(&pit.house.clearinghouse);
+    after_adding_one(&mut pit, owner, 8 + offset_of!(Owner, gross_lots) + 8);
 }
 
 #[test]

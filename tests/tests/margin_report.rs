@@ -65,11 +65,20 @@ fn shake(pit: &mut Pit, random: &mut Random) {
     }
 }
 
+/// Gives the taker's owner positions in another account.
+fn hold_elsewhere(pit: &mut Pit, random: &mut Random) {
+    let second = pit.house.sub_account(&mut pit.world, &pit.taker, 1, 0);
+    for market in pit.markets.clone() {
+        let holdings = random.holdings(&pit.world, &market, 3);
+        pit.world.hold(&second, &pit.maker, &market, &holdings);
+    }
+}
+
 #[test]
 fn random_books_have_the_same_bits_on_chain_and_off() {
     let mut random = Random::new(0x0e57_0a4f);
     for book in 0..BOOKS {
-        let mut pit = Pit::new(RICH, RICH);
+        let mut pit = Pit::with_liquidity_cost(RICH, RICH);
         let sizes = [1, 2, 5, 16, 40, MAX_POSITIONS];
         let count = sizes[book as usize % sizes.len()];
         let in_btc = (random.below(count as u64 + 1) as usize)
@@ -79,6 +88,9 @@ fn random_books_have_the_same_bits_on_chain_and_off() {
             let market = pit.markets[index].clone();
             let holdings = random.holdings(&pit.world, &market, count);
             pit.world.hold(&pit.taker, &pit.maker, &market, &holdings);
+        }
+        if book % 3 == 0 {
+            hold_elsewhere(&mut pit, &mut random);
         }
         shake(&mut pit, &mut random);
         let other = pit.house.newcomer(&mut pit.world, 0);

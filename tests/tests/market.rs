@@ -117,7 +117,7 @@ fn refuse_all(cases: &[Case]) {
 #[test]
 fn every_wrong_scenario_parameter_is_named() {
     type Change = fn(&mut ScenarioArgs);
-    let cases: [(Change, E); 37] = [
+    let cases: [(Change, E); 41] = [
         (|p| p.spot_range_ppm = 0, E::SpotRangeInvalid),
         (|p| p.spot_range_ppm = 9_999, E::SpotRangeInvalid),
         (|p| p.vol_up_ppm = u32::MAX, E::VolUpInvalid),
@@ -164,6 +164,16 @@ fn every_wrong_scenario_parameter_is_named() {
             E::OracleConfidenceInvalid,
         ),
         (|p| p.oracle_age_ppm = 10_001, E::OracleAgeInvalid),
+        (|p| p.unwind_delta_ppm = 100_001, E::UnwindDeltaInvalid),
+        (
+            |p| p.unwind_delta_impact_ppm = 1_000_001,
+            E::UnwindDeltaImpactInvalid,
+        ),
+        (|p| p.unwind_vega_ppm = 500_001, E::UnwindVegaInvalid),
+        (
+            |p| p.unwind_vega_impact_ppm = 1_000_001,
+            E::UnwindVegaImpactInvalid,
+        ),
     ];
     let (mut world, house) = World::with_house();
     for (number, (change, error)) in cases.iter().enumerate() {

@@ -7,6 +7,7 @@ use estuary::state::series::NO_EXPIRY;
 use estuary::state::SeriesKind::{self, Call, Future, Perp, Put};
 use estuary_risk::blocks::BlockParameters;
 use estuary_risk::charges::ChargeParameters;
+use estuary_risk::liquidity::LiquidityParameters;
 use estuary_risk::scenario::ScenarioParameters;
 use estuary_tests::setup::{btc_args, flat_slice, mantissa, scenario_args, DAY, USD, VOL_PPB};
 use estuary_tests::{ix, Holding, House, Trader, Underlying, World};
@@ -32,6 +33,7 @@ impl Stage {
         let mut parameters = scenario_args(&ScenarioParameters {
             blocks: BlockParameters::OFF,
             charges: ChargeParameters::OFF,
+            liquidity: LiquidityParameters::OFF,
             ..ScenarioParameters::BTC
         });
         parameters.tail_weight_ppm = [0; 6];
@@ -226,7 +228,8 @@ fn a_condor_is_charged_what_it_can_lose_and_its_costs() {
     // Both sides count their width, not their notional.
     assert!((dollars(view.gross) - 4.0).abs() < 1e-3, "{view:?}");
     assert!(view.twist > 0 && view.short_minimum > 0);
-    let most = view.defined_loss + view.oracle_contingency;
+    assert!(view.liquidity_cost > 0);
+    let most = view.defined_loss + view.liquidity_cost + view.oracle_contingency;
     assert!(summary.initial_margin <= most, "{summary:?}");
     assert!(summary.maintenance_margin <= summary.initial_margin);
 }
@@ -241,8 +244,13 @@ fn a_short_call_is_charged_its_minimum() {
     assert!((minimum - 0.4 * (12.0 / 7.0)).abs() < 1e-3, "{minimum}");
     let parts = view.certified_loss + view.twist + view.skew + view.basis;
     assert_eq!(summary.scenario_loss, parts + view.expiring_longs);
-    let needed = summary.scenario_loss + view.short_minimum + view.oracle_contingency;
+    let costs = view.liquidity_cost + view.oracle_contingency;
+    let needed = summary.scenario_loss + view.short_minimum + costs;
     assert_eq!(summary.initial_margin, needed.max((view.gross + 19) / 20));
+    // 0.05% of the largest delta and 2% of the vega, and next to nothing more.
+    let rates = view.unwound_delta as f64 * 5e-4 + view.unwound_vega as f64 * 0.02;
+    let cost = view.liquidity_cost as f64;
+    assert!((rates..rates * 1.001 + 2.0).contains(&cost), "{view:?}");
 }
 
 #[test]

@@ -223,7 +223,8 @@ impl Moment<'_> {
         let error = |error| anyhow!("{error:?}");
         let loss = risk.scenario_loss().map_err(error)?;
         let (short_minimum, _) = risk.short_minimums().map_err(error)?;
-        let sum = loss.0 + short_minimum.0 + risk.oracle_contingency.0;
+        let costs = risk.liquidity_cost.0 + risk.oracle_contingency.0;
+        let sum = loss.0 + short_minimum.0 + costs;
         let floor = risk.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL);
         if Ok(report.initial_margin) == floor {
             return Ok("G/20".to_owned());
@@ -340,6 +341,7 @@ fn components(risk: &MarketRisk) -> Vec<(&'static str, f64)> {
         ("B", risk.basis),
         ("E", risk.expiring_longs),
         ("SOM", risk.short_minimum),
+        ("LC", risk.liquidity_cost),
         ("OC", risk.oracle_contingency),
     ];
     parts.retain(|part| part.1 != Money(0));

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use bytemuck::Zeroable;
 use estuary::bridge::{self, Engine, MarketData};
 use estuary::report::SummaryView;
-use estuary::state::{MarginAccount, Position};
+use estuary::state::{MarginAccount, Owner, Position};
 use estuary_client::risk::{markets_of, LoadedMarket};
 use estuary_risk::margin::MarginReport;
 use estuary_risk::scenario::{Scenario, SPOT_NODES};
@@ -28,7 +28,7 @@ pub struct Comparison {
     pub isolated_maintenance: i64,
 }
 
-/// All markets at one moment.
+/// All markets at one moment. Every owner has one account.
 pub struct View {
     markets: Vec<LoadedMarket>,
     now: i64,
@@ -49,7 +49,12 @@ impl View {
     /// # Errors
     /// The engine's.
     pub fn report(&self, account: &MarginAccount) -> Result<MarginReport> {
-        Ok(bridge::assess(account, &self.held(account)?, self.now)?)
+        Ok(bridge::assess(
+            account,
+            &Owner::of_one(account),
+            &self.held(account)?,
+            self.now,
+        )?)
     }
 
     /// The view that the program returns for the account.
@@ -59,6 +64,7 @@ impl View {
     pub fn summary(&self, account: &MarginAccount) -> Result<SummaryView> {
         Ok(bridge::report::summary(
             account,
+            &Owner::of_one(account),
             &self.held(account)?,
             self.now,
         )?)

@@ -127,5 +127,13 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
         oracle_confidence_ppm,
         oracle_age_ppm
     );
+    parameters!(
+        found.liquidity,
+        wanted.liquidity,
+        unwind_delta_ppm,
+        unwind_delta_impact_ppm,
+        unwind_vega_ppm,
+        unwind_vega_impact_ppm
+    );
     Ok(())
 }

@@ -374,6 +374,7 @@ fn views<'v>(books: &'v mut [LiveBook<'_>]) -> Vec<LiquidationMarket<'v>> {
             legs: &mut market.priced.legs,
             costs: &mut market.priced.costs,
             tokens: &mut market.tokens,
+            other_lots: market.book.other_lots(),
             discount: market.book.market.discount,
         })
         .collect()

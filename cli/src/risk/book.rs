@@ -68,6 +68,15 @@ impl<'a> Book<'a> {
         })
     }
 
+    /// Lots that the account's owner has in other accounts, rounded up; saturates.
+    pub fn other_lots(&self) -> u64 {
+        let scaled = self.market.others.nearest(self.lot_decimals);
+        scaled.map_or(u64::MAX, |scaled| {
+            let lots = u64::try_from(scaled.units).unwrap_or(u64::MAX);
+            lots.saturating_add(u64::from(!scaled.exact))
+        })
+    }
+
     /// Every holding as a leg of the engine, with its cost.
     pub fn price(&self) -> Result<Priced, InputError> {
         let market = self.market;

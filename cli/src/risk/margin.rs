@@ -35,6 +35,10 @@ pub struct MarketMargin {
     pub symbol: String,
     /// What the engine found.
     pub risk: MarketRisk,
+    /// The delta and the vega that unwinding costs something on.
+    pub unwound: [Money; 2],
+    /// A lot is `10^-lot_decimals` units.
+    pub lot_decimals: i32,
     /// Index into `scenarios` of the worst one.
     pub worst: usize,
     /// Every scenario that is switched on.
@@ -123,16 +127,22 @@ fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money, Money), InputError>
         greeks.add(lots.quantity().to_f64(), &quote);
     }
     let mut risk = MarketRisk::EMPTY;
-    arrays.evaluate(legs, &mut risk).map_err(overflow)?;
+    let evaluated = arrays.evaluate_beside(legs, book.other_lots(), &mut risk);
+    evaluated.map_err(overflow)?;
     let cost = costs
         .iter()
         .try_fold(Money(0), |sum, cost| sum.plus(*cost))
         .map_err(overflow)?;
+    let unwound = [risk.unwound_delta_q28, risk.unwound_vega_q28];
+    let [delta, vega] = unwound.map(|lots_q28| arrays.money_of_q28_up(lots_q28));
+    let unwound = [delta.map_err(overflow)?, vega.map_err(overflow)?];
     let (scenarios, worst) = scenarios(&risk, arrays).map_err(overflow)?;
     let positions = positions(book, arrays, legs, &risk).map_err(overflow)?;
     let row = MarketMargin {
         symbol: market.symbol.clone(),
         risk,
+        unwound,
+        lot_decimals: book.lot_decimals,
         worst,
         scenarios,
         greeks,

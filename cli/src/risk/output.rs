@@ -9,6 +9,7 @@ use super::margin::{Margin, MarketMargin, ScenarioRow, VOL_LEVEL_NAMES};
 use super::notes::Notes;
 use super::price::MarketQuotes;
 use super::quote::{shown, shown_price, Quote};
+use super::scale::Lots;
 
 /// Money as a decimal of quote units.
 pub fn money(value: Money) -> Decimal {
@@ -62,6 +63,7 @@ fn margin(margin: &Margin) -> Vec<(&'static str, Node)> {
             "oracle_contingency",
             amount(margin.totals.oracle_contingency),
         ),
+        ("liquidity_cost", amount(margin.totals.liquidity_cost)),
         ("gross", amount(margin.totals.gross)),
         ("health_initial", amount(margin.health_initial)),
         ("health_maintenance", amount(margin.health_maintenance)),
@@ -99,6 +101,23 @@ fn margin_market(market: &MarketMargin) -> Node {
             "oracle_contingency",
             money(market.risk.oracle_contingency).into(),
         ),
+        ("liquidity_cost", money(market.risk.liquidity_cost).into()),
+        ("unwound_delta", money(market.unwound[0]).into()),
+        ("unwound_vega", money(market.unwound[1]).into()),
+        (
+            "gross_quantity",
+            units(market.risk.gross_lots, market.lot_decimals),
+        ),
+        (
+            "owner_quantity",
+            units(
+                market
+                    .risk
+                    .gross_lots
+                    .saturating_add(market.risk.other_lots),
+                market.lot_decimals,
+            ),
+        ),
         ("gross", money(market.risk.gross).into()),
         (
             "worst_scenario",
@@ -108,6 +127,12 @@ fn margin_market(market: &MarketMargin) -> Node {
         ("greeks", Node::Object(greeks(&market.greeks))),
         ("positions", Node::List(positions.collect())),
     ])
+}
+
+/// So many lots in units of the underlying.
+fn units(lots: u64, decimals: i32) -> Node {
+    let lots = i64::try_from(lots).unwrap_or(i64::MAX);
+    Lots { lots, decimals }.quantity().into()
 }
 
 /// A limit of losses, null where there is none.

@@ -7,7 +7,7 @@ use estuary_risk::scenario::{
 use super::json::{At, Fields, InputError};
 use super::notes::Notes;
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 20] = [
     "spot_range",
     "nodes",
     "tails",
@@ -24,6 +24,10 @@ const FIELDS: [&str; 16] = [
     "short_minimum_maintenance",
     "oracle_confidence",
     "oracle_age",
+    "unwind_delta",
+    "unwind_delta_impact",
+    "unwind_vega",
+    "unwind_vega_impact",
 ];
 
 /// The defaults of a market: those of BTC, ETH and SOL, and SOL's, the widest, for any other symbol.
@@ -77,6 +81,16 @@ fn read_fields(
             &mut parameters.charges.oracle_confidence_ppm,
         ),
         ("oracle_age", &mut parameters.charges.oracle_age_ppm),
+        ("unwind_delta", &mut parameters.liquidity.unwind_delta_ppm),
+        (
+            "unwind_delta_impact",
+            &mut parameters.liquidity.unwind_delta_impact_ppm,
+        ),
+        ("unwind_vega", &mut parameters.liquidity.unwind_vega_ppm),
+        (
+            "unwind_vega_impact",
+            &mut parameters.liquidity.unwind_vega_impact_ppm,
+        ),
     ];
     for (name, target) in plain {
         if let Some(at) = fields.optional(name) {
@@ -204,6 +218,12 @@ fn explain(path: &str, error: ParameterError, parameters: &ScenarioParameters) -
         ),
         ParameterError::OracleConfidence => ("oracle_confidence", "must be at most 10".to_owned()),
         ParameterError::OracleAge => ("oracle_age", "must be at most 0.01".to_owned()),
+        ParameterError::UnwindDelta => ("unwind_delta", "must be at most 0.1".to_owned()),
+        ParameterError::UnwindDeltaImpact => {
+            ("unwind_delta_impact", "must be at most 1".to_owned())
+        }
+        ParameterError::UnwindVega => ("unwind_vega", "must be at most 0.5".to_owned()),
+        ParameterError::UnwindVegaImpact => ("unwind_vega_impact", "must be at most 1".to_owned()),
     };
     InputError::new(format!("{path}.{field}"), message)
 }

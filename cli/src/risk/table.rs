@@ -113,6 +113,7 @@ fn account_figures(margin: &Margin) -> Vec<(&'static str, String)> {
         ("scenario loss", margin.totals.scenario_loss),
         ("short-option minimum", margin.totals.short_minimum),
         ("oracle contingency", margin.totals.oracle_contingency),
+        ("liquidity cost", margin.totals.liquidity_cost),
         ("gross exposure", margin.totals.gross),
         ("health, initial", margin.health_initial),
         ("health, maintenance", margin.health_maintenance),
@@ -133,6 +134,7 @@ fn market_figures(market: &MarketMargin, limited: bool) -> Vec<(&'static str, St
         ("expiring longs", risk.expiring_longs),
         ("short-option minimum", risk.short_minimum),
         ("oracle contingency", risk.oracle_contingency),
+        ("liquidity cost", risk.liquidity_cost),
         ("gross exposure", risk.gross),
     ]
     .map(|(name, loss)| (name, cents(loss)))

@@ -129,16 +129,17 @@ fn an_answer_adds_up() {
         "short_minimum",
         "short_minimum_maintenance",
         "oracle_contingency",
+        "liquidity_cost",
     ] {
         assert!((field(charge) - added(&[charge])).abs() < 2e-6, "{charge}");
     }
     let gross = 3.0 * 100.0 + 2.0 * 100.0 + 7.5 * 100.0 + 0.002 * 121662.4;
     assert!((field("gross") - gross).abs() < 2e-6);
-    let initial = (loss + field("short_minimum") + field("oracle_contingency")).max(gross / 20.0);
+    let costs = field("liquidity_cost") + field("oracle_contingency");
+    let initial = (loss + field("short_minimum") + costs).max(gross / 20.0);
     assert!((field("initial_margin") - initial).abs() < 4e-6);
-    let maintenance = (0.8 * loss + field("short_minimum_maintenance"))
-        .max(gross / 25.0)
-        .min(initial);
+    let costs = field("short_minimum_maintenance") + field("liquidity_cost");
+    let maintenance = (0.8 * loss + costs).max(gross / 25.0).min(initial);
     assert!((field("maintenance_margin") - maintenance).abs() < 4e-6);
     for name in ["initial", "maintenance"] {
         let health = field(&format!("health_{name}"));

@@ -19,6 +19,11 @@ pub fn ledger(market: &Pubkey) -> Pubkey {
     derive(&[seeds::LEDGER, market.as_ref()])
 }
 
+/// Address of the account that sums up what an owner holds in all margin accounts of a clearinghouse.
+pub fn owner_account(clearinghouse: &Pubkey, owner: &Pubkey) -> Pubkey {
+    derive(&[seeds::OWNER, clearinghouse.as_ref(), owner.as_ref()])
+}
+
 /// A token with its bank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBank {
@@ -87,6 +92,11 @@ impl House {
     /// Address of the market of a price feed.
     pub fn market(&self, feed_id: &[u8; 32]) -> Pubkey {
         derive(&[seeds::MARKET, self.clearinghouse.as_ref(), feed_id])
+    }
+
+    /// Address of the account that sums up what an owner holds in all margin accounts.
+    pub fn owner_account(&self, owner: &Pubkey) -> Pubkey {
+        owner_account(&self.clearinghouse, owner)
     }
 
     /// Address of an owner's margin account number `sub_id`.

@@ -261,6 +261,7 @@ impl House {
             owner,
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&owner, sub_id),
+            owner_account: self.owner_account(&owner),
             system_program: system_program::ID,
         };
         build(accounts, instruction::OpenAccount { sub_id })
@@ -287,6 +288,7 @@ impl House {
             owner: account.owner,
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
+            owner_account: self.owner_account(&account.owner),
         };
         build(accounts, instruction::CloseAccount {})
     }
@@ -332,6 +334,7 @@ impl House {
             owner: trader.owner,
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&trader.owner, trader.sub_id),
+            owner_account: self.owner_account(&trader.owner),
             bank: bank.bank,
             mint: bank.mint,
             vault: bank.vault,
@@ -362,6 +365,7 @@ impl House {
             clearinghouse: self.clearinghouse,
             source: self.margin_account(&from.owner, from.sub_id),
             destination: self.margin_account(&from.owner, to),
+            owner_account: self.owner_account(&from.owner),
             event_authority: event_authority(),
             program: estuary::ID,
         };
@@ -386,6 +390,7 @@ impl House {
             clearinghouse: self.clearinghouse,
             source: self.margin_account(&from.owner, from.sub_id),
             destination: self.margin_account(&from.owner, to),
+            owner_account: self.owner_account(&from.owner),
             event_authority: event_authority(),
             program: estuary::ID,
         };
@@ -411,6 +416,8 @@ impl House {
             clearinghouse: self.clearinghouse,
             taker_account: self.margin_account(&taker.owner, taker.sub_id),
             maker_account: self.margin_account(&maker.owner, maker.sub_id),
+            taker_owner: self.owner_account(&taker.owner),
+            maker_owner: self.owner_account(&maker.owner),
             event_authority: event_authority(),
             program: estuary::ID,
         };
@@ -454,6 +461,7 @@ impl House {
         let accounts = accounts::MarginReport {
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
+            owner_account: self.owner_account(&account.owner),
         };
         let mut instruction = build(accounts, instruction::MarginReport { page, what_if });
         let remaining = market_accounts(markets, Ledgers::Read);
@@ -477,6 +485,8 @@ impl House {
             clearinghouse: self.clearinghouse,
             liquidator_account: self.margin_account(&liquidator.owner, liquidator.sub_id),
             liquidated_account: self.margin_account(&liquidated.owner, liquidated.sub_id),
+            liquidator_owner: self.owner_account(&liquidator.owner),
+            liquidated_owner: self.owner_account(&liquidated.owner),
             bank: self.bank,
             event_authority: event_authority(),
             program: estuary::ID,
@@ -499,6 +509,7 @@ impl House {
         let settle = accounts::Settle {
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
+            owner_account: self.owner_account(&account.owner),
             bank: with_bank.then_some(self.bank),
             event_authority: event_authority(),
             program: estuary::ID,
@@ -522,6 +533,7 @@ impl House {
         let accounts = accounts::SettleOnCredit {
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
+            owner_account: self.owner_account(&account.owner),
             bank: self.bank,
             event_authority: event_authority(),
             program: estuary::ID,
@@ -538,6 +550,7 @@ impl House {
         let accounts = accounts::MarkAccount {
             clearinghouse: self.clearinghouse,
             margin_account: self.margin_account(&account.owner, account.sub_id),
+            owner_account: self.owner_account(&account.owner),
             event_authority: event_authority(),
             program: estuary::ID,
         };

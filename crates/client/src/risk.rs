@@ -7,7 +7,7 @@ use estuary::{
     instructions::WhatIf,
     oracle::{self, CheckedPrice, PriceLimits},
     report::{MarketReportView, PositionsView, SummaryView, WhatIfView},
-    state::{MarginAccount, MarketLedger, Round},
+    state::{MarginAccount, MarketLedger, Owner, Round},
     EstuaryError,
 };
 use estuary_risk::margin::MarginReport;
@@ -45,11 +45,13 @@ pub struct LoadedMarket {
     pub price: Option<CheckedPrice>,
 }
 
-/// One margin account and its markets at one time.
+/// One margin account, its owner's account and its markets at one time.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The account.
     pub account: Box<MarginAccount>,
+    /// What its owner holds in all accounts.
+    pub owner: Box<Owner>,
     /// Its markets, ascending by index.
     pub markets: Vec<LoadedMarket>,
     /// The time of the snapshot, unix seconds.
@@ -112,26 +114,34 @@ pub fn markets_of<'a>(
 }
 
 impl Snapshot {
-    /// Decodes an account and the markets its equity depends on; further markets are left out.
+    /// Decodes an account, its owner's account and the markets its equity depends on; further markets are left out.
     ///
     /// # Errors
-    /// Those of decoding, and of the program's loader of market accounts. A missing market is one of the engine's
-    /// callers to notice: see [`Snapshot::missing_markets`].
-    pub fn new(account: &[u8], markets: &[FetchedMarket<'_>], now: i64) -> Result<Self, Error> {
-        Self::with(account, markets, now, &WhatIf::default())
+    /// Those of decoding, [`EstuaryError::OwnerOfAnotherAccount`], and of the program's loader of market accounts. A missing
+    /// market is one of the engine's callers to notice: see [`Snapshot::missing_markets`].
+    pub fn new(
+        account: &[u8],
+        owner: &[u8],
+        markets: &[FetchedMarket<'_>],
+        now: i64,
+    ) -> Result<Self, Error> {
+        Self::with([account, owner], markets, now, &WhatIf::default())
     }
 
-    /// The same with the markets that the legs of a change name, for [`Snapshot::what_if`].
+    /// The same with the markets that the legs of a change name, for [`Snapshot::what_if`]; `accounts` are the account and
+    /// its owner's.
     ///
     /// # Errors
     /// Those of [`Snapshot::new`], and of the legs by themselves.
     pub fn with(
-        account: &[u8],
+        [account, owner]: [&[u8]; 2],
         markets: &[FetchedMarket<'_>],
         now: i64,
         change: &WhatIf,
     ) -> Result<Self, Error> {
         let account: Box<MarginAccount> = Box::new(decode(account)?);
+        let owner: Box<Owner> = Box::new(decode(owner)?);
+        owner.check_owns(&account)?;
         let named = change.markets()?;
         let needed = account.markets()?.union(named);
         let priced = account.priced_markets()?.union(named);
@@ -145,6 +155,7 @@ impl Snapshot {
         loaded.sort_unstable_by_key(|market| market.account.header.index);
         Ok(Self {
             account,
+            owner,
             markets: loaded,
             now,
         })
@@ -182,7 +193,7 @@ impl Snapshot {
     /// # Errors
     /// [`estuary::EstuaryError::MarketAccountMissing`], the engine's.
     pub fn assess(&self) -> Result<MarginReport, Error> {
-        bridge::assess(&self.account, &self.data()?, self.now)
+        bridge::assess(&self.account, &self.owner, &self.data()?, self.now)
     }
 
     /// What `margin_report` returns for the account.
@@ -190,7 +201,7 @@ impl Snapshot {
     /// # Errors
     /// [`estuary::EstuaryError::MarketAccountMissing`], the engine's.
     pub fn summary(&self) -> Result<SummaryView, Error> {
-        bridge::report::summary(&self.account, &self.data()?, self.now)
+        bridge::report::summary(&self.account, &self.owner, &self.data()?, self.now)
     }
 
     /// What `margin_report` returns for the account before and after a change. The markets that its legs name have to be
@@ -207,8 +218,9 @@ impl Snapshot {
                 return Err(error.with_values((index, data.len())));
             }
         }
-        let changed = bridge::what_if::changed(&self.account, change, &data, self.now)?;
-        bridge::what_if::summaries(&self.account, &changed[0], &data, self.now)
+        let whose = (&*self.account, &*self.owner);
+        let changed = bridge::what_if::changed(whose, change, &data, self.now)?;
+        bridge::what_if::summaries(whose, &changed, &data, self.now)
     }
 
     /// What `margin_report` returns for a market.
@@ -216,7 +228,7 @@ impl Snapshot {
     /// # Errors
     /// [`estuary::EstuaryError::MarketAccountMissing`], [`estuary::EstuaryError::ReportPageUnknown`], the engine's.
     pub fn market(&self, index: u16) -> Result<MarketReportView, Error> {
-        bridge::report::market(&self.account, &self.data()?, self.now, index)
+        bridge::report::market(&self.account, &self.owner, &self.data()?, self.now, index)
     }
 
     /// What `margin_report` returns for a page of positions.
@@ -224,6 +236,6 @@ impl Snapshot {
     /// # Errors
     /// [`estuary::EstuaryError::MarketAccountMissing`], [`estuary::EstuaryError::ReportPageUnknown`], the engine's.
     pub fn positions(&self, page: u16) -> Result<PositionsView, Error> {
-        bridge::report::positions(&self.account, &self.data()?, self.now, page)
+        bridge::report::positions(&self.account, &self.owner, &self.data()?, self.now, page)
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
 //! scenarios ([`scenario`], [`blocks`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
-//! ([`bound`]) → what is charged besides ([`charges`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
+//! ([`bound`]) → what is charged besides ([`charges`], [`liquidity`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
 //! ([`liquidation`]) and what a trade costs ([`fees`]).
 #![no_std]
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ pub mod fees;
 pub mod fixed;
 mod fixed_table;
 pub mod liquidation;
+pub mod liquidity;
 pub mod margin;
 pub mod market;
 pub mod normal;

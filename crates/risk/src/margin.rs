@@ -33,6 +33,8 @@ pub struct AccountTotals {
     pub short_minimum_maintenance: Money,
     /// OC: the markets' oracle contingencies, added.
     pub oracle_contingency: Money,
+    /// LC: the markets' liquidity costs, added.
+    pub liquidity_cost: Money,
     /// G: gross exposure.
     pub gross: Money,
 }
@@ -70,6 +72,7 @@ impl AccountTotals {
         self.short_minimum = self.short_minimum.plus(initial)?;
         self.short_minimum_maintenance = self.short_minimum_maintenance.plus(maintenance)?;
         self.oracle_contingency = self.oracle_contingency.plus(risk.oracle_contingency)?;
+        self.liquidity_cost = self.liquidity_cost.plus(risk.liquidity_cost)?;
         self.gross = self.gross.plus(risk.gross)?;
         Ok(())
     }
@@ -93,12 +96,14 @@ impl AccountTotals {
         let loss = self.scenario_loss.min(most);
         let initial_margin = loss
             .plus(self.short_minimum)?
+            .plus(self.liquidity_cost)?
             .plus(self.oracle_contingency)?
             .min(most)
             .max(floor(GROSS_DIVISOR_INITIAL)?);
         let maintenance_margin = loss
             .mul_div_up(MAINTENANCE_FRACTION_PPM, 1_000_000)?
             .plus(self.short_minimum_maintenance)?
+            .plus(self.liquidity_cost)?
             .max(floor(GROSS_DIVISOR_MAINTENANCE)?)
             .min(initial_margin);
         Ok(MarginReport {

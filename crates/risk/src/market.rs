@@ -14,8 +14,10 @@ use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 mod evaluation;
 mod payoff;
 pub mod scan;
+mod unwinding;
 pub use evaluation::MarketRisk;
 use payoff::{strike_q24, PutSums, StrikeLots};
+use unwinding::UnwindRates;
 
 /// Call or put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +112,7 @@ pub struct MarketArrays {
     log_spot_q40: i64,
     oracle_ppm: u32,
     inverse_spot: InverseSpot,
+    unwind_rates: UnwindRates,
     expiries: Vec<ExpiryEntry>,
     strikes: Vec<StrikeEntry>,
     net_lots: Vec<StrikeLots>,
@@ -119,12 +122,14 @@ pub struct MarketArrays {
 impl MarketArrays {
     /// Empty arrays with room for the given number of expiries and strikes: memory is taken once.
     pub fn new(inputs: &MarketInputs, expiries: usize, strikes: usize) -> Result<Self, RiskError> {
+        let lot_value = LotValue::new(inputs.spot, inputs.price_exponent, inputs.lot_size)?;
         Ok(Self {
             inputs: *inputs,
-            lot_value: LotValue::new(inputs.spot, inputs.price_exponent, inputs.lot_size)?,
+            lot_value,
             log_spot_q40: crate::fixed::ln_q40(inputs.spot.0),
             oracle_ppm: inputs.grid.charges.oracle_ppm(&inputs.oracle),
             inverse_spot: InverseSpot::new(inputs.spot)?,
+            unwind_rates: UnwindRates::new(&inputs.grid, &lot_value),
             expiries: Vec::with_capacity(expiries),
             strikes: Vec::with_capacity(strikes),
             net_lots: Vec::with_capacity(strikes),
@@ -139,11 +144,20 @@ impl MarketArrays {
         self.log_spot_q40 = crate::fixed::ln_q40(inputs.spot.0);
         self.oracle_ppm = inputs.grid.charges.oracle_ppm(&inputs.oracle);
         self.inverse_spot = InverseSpot::new(inputs.spot)?;
+        self.unwind_rates = UnwindRates::new(&inputs.grid, &self.lot_value);
         self.expiries.clear();
         self.strikes.clear();
         self.net_lots.clear();
         self.balances.clear();
         Ok(())
+    }
+
+    /// Money of so many lots of the underlying in Q28, rounded up: of [`MarketRisk::unwound_delta_q28`], for one.
+    ///
+    /// # Errors
+    /// [`RiskError::MoneyOverflow`].
+    pub fn money_of_q28_up(&self, lots_q28: u64) -> Result<Money, RiskError> {
+        self.lot_value.money_up(i128::from(lots_q28), 28)
     }
 
     /// The value of a lot at spot.

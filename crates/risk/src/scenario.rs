@@ -6,6 +6,7 @@
 use crate::blocks::BlockParameters;
 use crate::charges::ChargeParameters;
 use crate::fixed::{ln_of_q30, quotient};
+use crate::liquidity::LiquidityParameters;
 use crate::units::{ONE_PPM, ONE_Q30, SECONDS_PER_DAY};
 
 /// Spot nodes of the core block.
@@ -68,6 +69,8 @@ pub struct ScenarioParameters {
     pub blocks: BlockParameters,
     /// Short-option minimum and oracle contingency.
     pub charges: ChargeParameters,
+    /// Liquidity cost.
+    pub liquidity: LiquidityParameters,
 }
 
 /// A scenario parameter that is refused, and why.
@@ -105,6 +108,14 @@ pub enum ParameterError {
     OracleConfidence,
     /// `oracle_age` exceeds 1%.
     OracleAge,
+    /// `unwind_delta` exceeds 10%.
+    UnwindDelta,
+    /// `unwind_delta_impact` exceeds 100% per million.
+    UnwindDeltaImpact,
+    /// `unwind_vega` exceeds 50%.
+    UnwindVega,
+    /// `unwind_vega_impact` exceeds 100% per million.
+    UnwindVegaImpact,
 }
 
 /// The grid in the kernel's formats. Made by [`ScenarioParameters::grid`].
@@ -130,6 +141,8 @@ pub struct ScenarioGrid {
     pub blocks: BlockParameters,
     /// Short-option minimum and oracle contingency.
     pub charges: ChargeParameters,
+    /// Liquidity cost.
+    pub liquidity: LiquidityParameters,
 }
 
 /// One column, named.
@@ -182,6 +195,7 @@ impl ScenarioParameters {
             vol_power_long_ppm: 130_000,
             blocks: BlockParameters::DEFAULT,
             charges: ChargeParameters::DEFAULT,
+            liquidity: LiquidityParameters::DEFAULT,
         }
     }
 
@@ -198,6 +212,7 @@ impl ScenarioParameters {
         self.validate_volatility()?;
         self.blocks.validate()?;
         self.charges.validate()?;
+        self.liquidity.validate()?;
         let mut grid = ScenarioGrid {
             multiple_q30: [ONE_Q30; SPOT_MOVES],
             log_q28: [0; SPOT_MOVES],
@@ -209,6 +224,7 @@ impl ScenarioParameters {
             vol_power_long_ppm: self.vol_power_long_ppm,
             blocks: self.blocks,
             charges: self.charges,
+            liquidity: self.liquidity,
         };
         let fractions = self.node_ppm.iter().chain(&self.tail_multiple_ppm);
         let targets = grid.multiple_q30.iter_mut().zip(grid.log_q28.iter_mut());

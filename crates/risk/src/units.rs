@@ -185,6 +185,12 @@ impl LotValue {
         })
     }
 
+    /// At most 2^32, and a shift: the value of a lot is no more than `mantissa / 2^shift` micro-units, and hardly less.
+    pub(crate) fn shortened_up(&self) -> (u64, i32) {
+        let mantissa = (self.mantissa_up >> 16).saturating_add(1);
+        (mantissa, self.shift.saturating_sub(16))
+    }
+
     /// Money of a lot-weighted fraction of spot in Qn (`lots × fraction × 2^bits`), rounded up
     /// (towards +∞): for losses and requirements.
     pub fn money_up(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {

@@ -101,7 +101,8 @@ proptest! {
         prop_assert!(after.scan_loss.0 <= before.scan_loss.0 + value, "{leg:?} {book:?}");
     }
 
-    /// The slack: the option's own twist, skew and basis losses, its own oracle contingency, and by how much its own certified
+    /// The slack: the option's own twist, skew and basis losses, its own oracle contingency, what it adds to the liquidity cost of
+    /// the book, and by how much its own certified
     /// loss may exceed its value between the nodes, where the tangents of several longs meet elsewhere than each one's, and
     /// 0.002% of the certified loss: the first long brings the cells between tails in, whose weights are rounded to 16 bits. Only
     /// for options of a day and more, in a book whose limit of a defined risk the option does not take away.
@@ -132,7 +133,8 @@ proptest! {
             return Ok(());
         }
         let gap = tangent_gap(&alone) + before.certified_loss.0 / 50_000;
-        let slack = option.twist.0 + option.skew.0 + option.basis.0 + option.oracle_contingency.0 + gap;
+        let unwinding = (after.liquidity_cost.0 - before.liquidity_cost.0).max(0);
+        let slack = option.twist.0 + option.skew.0 + option.basis.0 + option.oracle_contingency.0 + unwinding + gap;
         let value = option.option_value.0 + rounding(&more, 64.0);
         let (b, a) = (before.clone(), after.clone());
         let (before, after) = (report(&before), report(&after));
@@ -193,8 +195,12 @@ proptest! {
         let ppm = |random: &mut Random, value: &mut u32, most: u32| {
             *value += random.below(u64::from(most - *value) + 1) as u32;
         };
-        let charges = &mut more.parameters.charges;
-        match random.below(5) {
+        let (charges, liquidity) = (&mut more.parameters.charges, &mut more.parameters.liquidity);
+        match random.below(9) {
+            5 => ppm(&mut random, &mut liquidity.unwind_delta_ppm, 100_000),
+            6 => ppm(&mut random, &mut liquidity.unwind_delta_impact_ppm, 1_000_000),
+            7 => ppm(&mut random, &mut liquidity.unwind_vega_ppm, 500_000),
+            8 => ppm(&mut random, &mut liquidity.unwind_vega_impact_ppm, 1_000_000),
             0 => ppm(&mut random, &mut charges.short_minimum_ppm, 100_000),
             1 => ppm(&mut random, &mut charges.oracle_confidence_ppm, 10_000_000),
             2 => ppm(&mut random, &mut charges.oracle_age_ppm, 10_000),
@@ -250,6 +256,7 @@ proptest! {
     fn the_requirement_grows_with_the_size(seed in any::<u64>(), family in 0..FAMILIES.len(), factor in 2i64..1_000) {
         let (mut book, _) = made(seed, family);
         book.oracle = OracleQuality { confidence_ppm: 300, age_seconds: 9 };
+        without_impact(&mut book);
         let scale = (1u64 << 20) as f64 / book.absolute_lots().max(1.0);
         book.legs.iter_mut().for_each(|(_, lots)| *lots = (*lots as f64 * scale) as i64);
         let large = with_legs(&book, book.legs.iter().map(|(holding, lots)| (*holding, lots * factor)));
@@ -260,7 +267,7 @@ proptest! {
             let report = report(risk);
             [
                 risk.scan_loss, risk.certified_loss, risk.twist, risk.skew, risk.basis, risk.expiring_longs,
-                risk.gross, risk.short_minimum, risk.oracle_contingency, risk.delta_notional,
+                risk.gross, risk.short_minimum, risk.oracle_contingency, risk.liquidity_cost, risk.delta_notional,
                 report.initial_margin, report.maintenance_margin, risk.option_value, risk.linear_value,
             ].map(|part| part.0)
         };
@@ -299,6 +306,12 @@ proptest! {
         prop_assert_eq!(book.risk(), other.risk());
         prop_assert_eq!(book.risk(), split.risk());
     }
+}
+
+/// Switches off what grows with the square of a book: the impact in its liquidity cost.
+fn without_impact(book: &mut Book) {
+    book.parameters.liquidity.unwind_delta_impact_ppm = 0;
+    book.parameters.liquidity.unwind_vega_impact_ppm = 0;
 }
 
 /// By how much the tangents of a long option alone may lie below its worth of nothing, in micro-units, rounded up: what the
@@ -434,6 +447,7 @@ fn the_largest_book_overflows_nothing() {
         let mut book = Book::random(&mut random, number % FAMILIES.len());
         // A lot worth a cent or so, so that money is no limit.
         book.lot_size = 1;
+        without_impact(&mut book);
         let kinds = book.legs.len() as i64;
         if kinds == 0 {
             continue;

@@ -9,6 +9,7 @@ mod support;
 
 use estuary_risk::blocks::BlockParameters;
 use estuary_risk::charges::OracleQuality;
+use estuary_risk::liquidity::LiquidityParameters;
 use estuary_risk::margin::{AccountTotals, MarginReport};
 use estuary_risk::market::MarketRisk;
 use estuary_risk::scenario::ScenarioParameters;
@@ -37,7 +38,10 @@ type Legs<'l> = &'l [(f64, Kind, i64)];
 fn book(legs: Legs<'_>) -> Book {
     let mut book = Book {
         family: "worked",
-        parameters: ScenarioParameters::BTC,
+        parameters: ScenarioParameters {
+            liquidity: LiquidityParameters::OFF,
+            ..ScenarioParameters::BTC
+        },
         spot: 10_000_000_000,
         price_exponent: -8,
         lot_size: 1_000,
@@ -389,7 +393,8 @@ fn exposure_of_random_books_is_that_of_their_payoffs() {
                 );
                 limited += 1;
                 let report = report(&risk, 0);
-                let most = (got + linear(&book) * lot / 20.0) * (1.0 + 1e-12) + 2.0;
+                let most = got + linear(&book) * lot / 20.0 + risk.liquidity_cost.0 as f64;
+                let most = most * (1.0 + 1e-12) + 2.0;
                 assert!(
                     report.initial_margin.0 as f64 <= most,
                     "{most} {report:?} {risk:?} {book:?}"

@@ -28,6 +28,7 @@ proptest! {
         short_minimum in 0i64..1 << 58,
         share_ppm in 0i64..=1_000_000,
         oracle_contingency in 0i64..1 << 58,
+        liquidity_cost in 0i64..1 << 58,
         gross in amount(),
     ) {
         let totals = AccountTotals {
@@ -41,19 +42,20 @@ proptest! {
                 (i128::from(short_minimum) * i128::from(share_ppm) / 1_000_000) as i64,
             ),
             oracle_contingency: Money(oracle_contingency),
+            liquidity_cost: Money(liquidity_cost),
             gross: Money(gross.abs()),
         };
         let report = totals.report().unwrap();
         let (initial, maintenance) = (report.initial_margin, report.maintenance_margin);
         prop_assert!(maintenance <= initial);
         let only_owns = gross == 0 && unsettled >= 0;
-        let needed = scenario_loss + short_minimum + oracle_contingency;
+        let needed = scenario_loss + short_minimum + liquidity_cost + oracle_contingency;
         let least = if only_owns { needed.min(spot_value + option_value) } else { needed };
         prop_assert!(initial.0 >= least);
         prop_assert!(!only_owns || option_value < 0 || !report.is_liquidatable());
         prop_assert!(i128::from(initial.0) * 20 >= i128::from(gross.abs()));
         prop_assert!(maintenance == initial || i128::from(maintenance.0) * 25 >= i128::from(gross.abs()));
-        prop_assert!(only_owns || maintenance == initial || maintenance.0 >= scenario_loss / 10 * 8);
+        prop_assert!(only_owns || maintenance == initial || maintenance.0 >= scenario_loss / 10 * 8 + liquidity_cost);
         prop_assert!(report.senior <= report.equity);
         prop_assert!(report.senior.0 <= cash + spot_value);
         let target = report.liquidation_target().unwrap();

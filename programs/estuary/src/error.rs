@@ -605,6 +605,26 @@ pub enum EstuaryError {
     /// One account may owe more than a billion of the settlement token.
     #[msg("max_account_debt: it is over 1,000,000,000 of the settlement token")]
     MaxAccountDebtInvalid,
+
+    // Cost of unwinding, and the owner's account it depends on
+    /// The half spread on delta is over 10%.
+    #[msg("unwind_delta_ppm: it is over 100,000")]
+    UnwindDeltaInvalid,
+    /// The impact on delta is over 100% per million.
+    #[msg("unwind_delta_impact_ppm: it is over 1,000,000")]
+    UnwindDeltaImpactInvalid,
+    /// The half spread on vega is over 50%.
+    #[msg("unwind_vega_ppm: it is over 500,000")]
+    UnwindVegaInvalid,
+    /// The impact on vega is over 100% per million.
+    #[msg("unwind_vega_impact_ppm: it is over 1,000,000")]
+    UnwindVegaImpactInvalid,
+    /// The owner account is not that of the margin account's owner.
+    #[msg("owner account: it is not that of the margin account's owner")]
+    OwnerOfAnotherAccount,
+    /// An owner account counts more than its margin accounts hold, or less.
+    #[msg("owner account: invariant violated")]
+    OwnerInvariant,
 }
 
 impl EstuaryError {

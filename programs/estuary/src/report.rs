@@ -76,6 +76,8 @@ pub struct SummaryView {
     pub short_minimum_maintenance: i64,
     /// The markets' oracle contingencies, added.
     pub oracle_contingency: i64,
+    /// The markets' liquidity costs, added.
+    pub liquidity_cost: i64,
     /// Gross exposure.
     pub gross: i64,
     /// Clock of the report, unix seconds.
@@ -144,6 +146,16 @@ pub struct MarketReportView {
     pub oracle_contingency: i64,
     /// The largest net delta over the nodes of the core, at spot.
     pub delta_notional: i64,
+    /// What unwinding the book costs.
+    pub liquidity_cost: i64,
+    /// The net delta that this is charged on: the largest over the nodes of the core that owned underlying does not cover.
+    pub unwound_delta: i64,
+    /// The net vega that it is charged on: each expiry's gain or loss from the volatility-up shock, added.
+    pub unwound_vega: i64,
+    /// Absolute lots of the account's open positions.
+    pub gross_lots: u64,
+    /// Those of all accounts of its owner together.
+    pub owner_lots: u64,
     /// Gross exposure.
     pub gross: i64,
     /// Tokens of the underlying at its price.
@@ -197,8 +209,8 @@ pub struct PositionsView {
     pub positions: [PositionView; POSITIONS_PER_PAGE],
 }
 
-const _: () = assert!(core::mem::size_of::<SummaryView>() == 336);
-const _: () = assert!(core::mem::size_of::<MarketReportView>() == 472);
+const _: () = assert!(core::mem::size_of::<SummaryView>() == 344);
+const _: () = assert!(core::mem::size_of::<MarketReportView>() == 512);
 const _: () = assert!(core::mem::size_of::<PositionsView>() == 648);
 const _: () = assert!(core::mem::size_of::<WhatIfView>() <= MAX_RETURN_DATA);
 const _: () = assert!(core::mem::size_of::<MarketReportView>() <= MAX_RETURN_DATA);

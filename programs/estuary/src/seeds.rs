@@ -12,3 +12,5 @@ pub const MARKET: &[u8] = b"market";
 pub const LEDGER: &[u8] = b"ledger";
 /// `["margin", clearinghouse, owner, sub id]`, the sub id as two little-endian bytes.
 pub const MARGIN: &[u8] = b"margin";
+/// `["owner", clearinghouse, owner]`.
+pub const OWNER: &[u8] = b"owner";

@@ -6,7 +6,7 @@ use crate::stage::{Good, Stage, TOKENS};
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::InstructionData;
 use estuary::state::{MarginAccount, MarketStatus, MAX_LISTED_AT_ONCE, MAX_SERIES};
-use estuary_tests::{ix, Feed, Keypair, Outcome, Pubkey, Signer};
+use estuary_tests::{ix, Feed, Keypair, Outcome, Pubkey, Signer, Trader};
 use pyth_solana_receiver_sdk::price_update::VerificationLevel;
 
 /// A verification level below full.
@@ -129,6 +129,28 @@ impl<'a> Case<'a> {
     pub fn put(&mut self, name: &str, other: &str) {
         let key = self.key(other);
         self.replace(name, key);
+    }
+
+    /// Puts the account of another owner in an owner account's place.
+    pub fn other_owner(&mut self, name: &str) {
+        let key = self.key(name);
+        let stage = &self.stage;
+        let other = [&stage.empty, &stage.maker]
+            .into_iter()
+            .map(|trader| trader.owner_account(&stage.house.clearinghouse))
+            .find(|other| *other != key);
+        self.replace(name, other.expect("another owner"));
+    }
+
+    /// Puts another margin account in the place of the one of that name, and its owner's in the place of that.
+    pub fn other_account(&mut self, [account, owner]: [&str; 2], other: fn(&Stage) -> &Trader) {
+        let other = other(self.stage);
+        let (key, summary) = (
+            other.account,
+            other.owner_account(&self.stage.house.clearinghouse),
+        );
+        self.replace(account, key);
+        self.replace(owner, summary);
     }
 
     /// Puts an address in an account's place where nothing is.

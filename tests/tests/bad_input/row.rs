@@ -239,6 +239,15 @@ impl Row {
         })
     }
 
+    /// The accounts that sum up what the owners of margin accounts hold.
+    pub fn of_owner(self, names: &[&'static str]) -> Self {
+        let row = self.owned(names).local(names);
+        names.iter().fold(row, |row, name| {
+            let error = E::OwnerOfAnotherAccount;
+            row.case(Input::WrongAddress, error, |case| case.other_owner(name))
+        })
+    }
+
     /// An instruction that emits an event: the program calls itself, signed for by its own address.
     pub fn events(self) -> Self {
         self.case(Input::WrongAddress, ErrorCode::ConstraintAddress, |case| {

@@ -22,6 +22,7 @@ pub fn rows() -> Vec<Row> {
 /// What instructions about an account and markets have in common.
 fn account_and_markets(row: Row) -> Row {
     row.none(&[MissingSigner], "anyone may send it")
+        .of_owner(&["owner_account"])
         .owned(&["clearinghouse", "margin_account"])
         .local(&["clearinghouse", "margin_account"])
         .case(WrongOwner, E::LedgerNotWritable, |case| {
@@ -60,8 +61,8 @@ fn settle() -> Row {
         .price("price0", 1)
         .market(0, 1)
         .case(WrongAddress, E::NothingToSettle, |case| {
-            let other = case.stage.liquidator.account;
-            case.replace("margin_account", other);
+            let names = ["margin_account", "owner_account"];
+            case.other_account(names, |stage| &stage.liquidator);
         })
         .case(WrongMint, E::NotTheSettlementBank, |case| {
             let bank = case.stage.token.bank.bank;
@@ -127,8 +128,8 @@ fn settle_on_credit() -> Row {
         .owned(&["bank"])
         .local(&["bank"])
         .case(WrongAddress, E::NothingToSettle, |case| {
-            let other = case.stage.maker.account;
-            case.replace("margin_account", other);
+            let names = ["margin_account", "owner_account"];
+            case.other_account(names, |stage| &stage.maker);
         })
         .case(WrongMint, E::NotTheSettlementBank, |case| {
             let bank = case.stage.token.bank.bank;
@@ -157,8 +158,8 @@ fn mark_account() -> Row {
     account_and_markets(Row::new("mark_account", good))
         .open_to_marked(&["margin_account"])
         .case(WrongAddress, E::NothingToMark, |case| {
-            let other = case.stage.maker.account;
-            case.replace("margin_account", other);
+            let names = ["margin_account", "owner_account"];
+            case.other_account(names, |stage| &stage.maker);
         })
         .none(&[WrongMint], "it uses no token")
         .none(&[ZeroAmount, OverflowingAmount], "it takes no amount")

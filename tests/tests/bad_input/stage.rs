@@ -210,6 +210,9 @@ impl Stage {
             let open = ix::open_account(&other, &abroad);
             world.send(open, &[&trader.owner]).ok();
             foreign.insert(trader.account, there);
+            let [owner, there] =
+                [house, &other].map(|one| trader.owner_account(&one.clearinghouse));
+            foreign.insert(owner, there);
         }
         (other, foreign)
     }

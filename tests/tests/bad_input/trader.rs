@@ -53,6 +53,12 @@ fn open_account() -> Row {
             case.elsewhere("margin_account")
         })
         .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.elsewhere("owner_account")
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
+            case.other_owner("owner_account")
+        })
+        .case(WrongAddress, A::ConstraintSeeds, |case| {
             case.args(instruction::OpenAccount { sub_id: u16::MAX });
         })
         .none(&[WrongMint], "it uses no token")
@@ -114,6 +120,7 @@ fn close_account() -> Row {
         Good::signed(close, &[&stage.empty])
     };
     own_account(Row::new("close_account", good))
+        .of_owner(&["owner_account"])
         .open_to_marked(&["margin_account"])
         .none(AMOUNTS, "it takes no amount")
         .case(DuplicateAccounts, E::AccountHasBalance, |case| {
@@ -259,6 +266,7 @@ fn withdraw() -> Row {
         Good::signed(withdraw, &[&stage.taker])
     };
     money(Row::new("withdraw", good), "destination")
+        .of_owner(&["owner_account"])
         .closed_to_marked(&["margin_account"])
         .signers(&["owner"])
         .case(MissingSigner, E::NotTheOwner, |case| {
@@ -304,6 +312,7 @@ fn margin_report() -> Row {
         Good::signed(report, &[])
     };
     let row = Row::new("margin_report", good)
+        .of_owner(&["owner_account"])
         .open_to_marked(&["margin_account"])
         .none(&[MissingSigner], "anyone may look")
         .owned(&["clearinghouse", "margin_account"])

@@ -45,6 +45,7 @@ fn pair(row: Row, [one, other]: [&'static str; 2]) -> Row {
 /// What instructions of one owner have in common.
 fn own_pair(row: Row) -> Row {
     pair(row, ["source", "destination"])
+        .of_owner(&["owner_account"])
         .signers(&["owner"])
         .case(MissingSigner, E::NotTheOwner, |case| {
             case.signed_by_stranger("owner")
@@ -219,6 +220,13 @@ fn block_trade() -> Row {
         Row::new("block_trade", good).closed_to_marked(&["taker_account", "maker_account"]),
         ["taker_account", "maker_account"],
     )
+    .of_owner(&["taker_owner", "maker_owner"])
+    .case(DuplicateAccounts, E::OwnerOfAnotherAccount, |case| {
+        case.put("maker_owner", "taker_owner")
+    })
+    .case(ReorderedAccounts, E::OwnerOfAnotherAccount, |case| {
+        case.swap("taker_owner", "maker_owner")
+    })
     .none(&[WrongMint], "it uses no token")
     .signers(&["taker", "maker"])
     .case(MissingSigner, E::NotTheOwner, |case| {
@@ -377,6 +385,13 @@ fn liquidate() -> Row {
             args(|args| args.accepted[0].market = u16::MAX),
         );
     pair(row, ["liquidator_account", "liquidated_account"])
+        .of_owner(&["liquidator_owner", "liquidated_owner"])
+        .case(DuplicateAccounts, E::OwnerOfAnotherAccount, |case| {
+            case.put("liquidated_owner", "liquidator_owner")
+        })
+        .case(ReorderedAccounts, E::OwnerOfAnotherAccount, |case| {
+            case.swap("liquidated_owner", "liquidator_owner")
+        })
         .signers(&["liquidator"])
         .case(MissingSigner, E::NotTheOwner, |case| {
             case.signed_by_stranger("liquidator")
@@ -386,8 +401,8 @@ fn liquidate() -> Row {
             case.replace("liquidator_account", other);
         })
         .case(WrongAddress, E::NotLiquidatable, |case| {
-            let other = case.stage.taker.account;
-            case.replace("liquidated_account", other);
+            let names = ["liquidated_account", "liquidated_owner"];
+            case.other_account(names, |stage| &stage.taker);
         })
         .case(ReorderedAccounts, E::NotTheOwner, |case| {
             case.swap("liquidator_account", "liquidated_account");

@@ -3,11 +3,11 @@
 
 use estuary::bridge::{self, MarketData};
 use estuary::report::SummaryView;
-use estuary::state::MarginAccount;
+use estuary::state::{MarginAccount, Owner};
 use estuary_client::risk::{markets_of, LoadedMarket};
 use estuary_risk::margin::MarginReport;
 
-/// All markets at one moment.
+/// All markets at one moment. Every owner has one account.
 pub struct View {
     markets: Vec<LoadedMarket>,
     now: i64,
@@ -25,12 +25,23 @@ impl View {
 
     /// The account's margin.
     pub fn report(&self, account: &MarginAccount) -> MarginReport {
-        bridge::assess(account, &self.held(account), self.now).expect("a margin report")
+        bridge::assess(
+            account,
+            &Owner::of_one(account),
+            &self.held(account),
+            self.now,
+        )
+        .expect("a margin report")
     }
 
     /// What the program's report of the account has to be.
     pub fn summary(&self, account: &MarginAccount) -> SummaryView {
-        let summary = bridge::report::summary(account, &self.held(account), self.now);
+        let summary = bridge::report::summary(
+            account,
+            &Owner::of_one(account),
+            &self.held(account),
+            self.now,
+        );
         summary.expect("a margin report")
     }
 }

@@ -141,6 +141,7 @@ const WRITERS: &[(&str, Writers)] = &[
                     "grid",
                     "blocks",
                     "charges",
+                    "liquidity",
                 ],
             ),
             (&["post_surface"], &["expiry_count"]),
@@ -264,6 +265,18 @@ const WRITERS: &[(&str, Writers)] = &[
                 &["unhealthy_since"],
             ),
             (BALANCES, &["balances"]),
+            (NOBODY, &["padding", "reserved"]),
+        ],
+    ),
+    (
+        "Owner",
+        &[
+            (
+                &["open_account"],
+                &["version", "bump", "clearinghouse", "owner"],
+            ),
+            (&["open_account", "close_account"], &["account_count"]),
+            (POSITIONS, &["gross_lots"]),
             (NOBODY, &["padding", "reserved"]),
         ],
     ),

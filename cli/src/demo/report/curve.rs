@@ -178,7 +178,7 @@ fn evaluated(account: &MarginAccount, data: &MarketData<'_>, now: i64) -> Result
     let mut engine =
         Engine::new(std::slice::from_ref(data), series)?.context("a market without a price")?;
     engine.enter(data)?;
-    engine.evaluate(data, account, now)?;
+    engine.evaluate(data, account, 0, now)?;
     Ok(engine)
 }
 

@@ -7,6 +7,7 @@ use estuary::instructions::{CreateMarketArgs, ScenarioArgs};
 use estuary::state::MAX_SERIES;
 use estuary_risk::blocks::BlockParameters;
 use estuary_risk::charges::ChargeParameters;
+use estuary_risk::liquidity::LiquidityParameters;
 use estuary_risk::scenario::{ParameterError, ScenarioParameters};
 use toml::Spanned;
 
@@ -282,6 +283,12 @@ impl Source<'_> {
                     oracle_confidence_ppm: table.oracle_confidence_ppm,
                     oracle_age_ppm: table.oracle_age_ppm,
                 },
+                liquidity: LiquidityParameters {
+                    unwind_delta_ppm: table.unwind_delta_ppm,
+                    unwind_delta_impact_ppm: table.unwind_delta_impact_ppm,
+                    unwind_vega_ppm: table.unwind_vega_ppm,
+                    unwind_vega_impact_ppm: table.unwind_vega_impact_ppm,
+                },
             },
         };
         if let Err(error) = parameters.grid() {
@@ -306,6 +313,10 @@ impl Source<'_> {
             short_minimum_maintenance_ppm: parameters.charges.short_minimum_maintenance_ppm,
             oracle_confidence_ppm: parameters.charges.oracle_confidence_ppm,
             oracle_age_ppm: parameters.charges.oracle_age_ppm,
+            unwind_delta_ppm: parameters.liquidity.unwind_delta_ppm,
+            unwind_delta_impact_ppm: parameters.liquidity.unwind_delta_impact_ppm,
+            unwind_vega_ppm: parameters.liquidity.unwind_vega_ppm,
+            unwind_vega_impact_ppm: parameters.liquidity.unwind_vega_impact_ppm,
         })
     }
 }
@@ -337,6 +348,12 @@ fn parameter_error(error: ParameterError) -> (&'static str, &'static str) {
         }
         ParameterError::OracleConfidence => ("oracle_confidence_ppm", "exceeds 10"),
         ParameterError::OracleAge => ("oracle_age_ppm", "exceeds 1%"),
+        ParameterError::UnwindDelta => ("unwind_delta_ppm", "exceeds 10%"),
+        ParameterError::UnwindDeltaImpact => {
+            ("unwind_delta_impact_ppm", "exceeds 100% per million")
+        }
+        ParameterError::UnwindVega => ("unwind_vega_ppm", "exceeds 50%"),
+        ParameterError::UnwindVegaImpact => ("unwind_vega_impact_ppm", "exceeds 100% per million"),
     }
 }
 

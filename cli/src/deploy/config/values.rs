@@ -123,6 +123,14 @@ pub struct ParameterTable {
     pub oracle_confidence_ppm: u32,
     /// What the root of its age counts.
     pub oracle_age_ppm: u32,
+    /// Cost of unwinding delta.
+    pub unwind_delta_ppm: u32,
+    /// What its margin grows by with every million.
+    pub unwind_delta_impact_ppm: u32,
+    /// Cost of unwinding vega.
+    pub unwind_vega_ppm: u32,
+    /// What its margin grows by with every million.
+    pub unwind_vega_impact_ppm: u32,
 }
 
 struct IntVisitor;

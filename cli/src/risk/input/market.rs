@@ -40,6 +40,7 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         "confidence",
         "price_age",
         "parameters",
+        "others",
         "lot",
         "liquidation",
         "expiries",
@@ -56,6 +57,10 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
     let lot_decimals = match fields.optional("lot") {
         Some(at) => Some(liquidation::read_lot(&at)?),
         None => None,
+    };
+    let others = match fields.optional("others") {
+        Some(at) => at.not_negative()?,
+        None => Decimal::ZERO,
     };
     let discount = liquidation::read_discount(&fields, notes)?;
     let expiries = fields.items("expiries")?;
@@ -84,6 +89,7 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         oracle,
         grid,
         discount,
+        others,
         lot_decimals,
         expiries,
         series,

@@ -46,6 +46,8 @@ pub struct Market {
     pub grid: ScenarioGrid,
     /// What a liquidator of its positions earns.
     pub discount: DiscountParameters,
+    /// Units that the account's owner has in positions of other accounts, added without their signs.
+    pub others: Decimal,
     /// A lot is `10^-lot_decimals` units, where the file says so.
     pub lot_decimals: Option<i32>,
     /// Its expiries.

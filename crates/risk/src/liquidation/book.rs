@@ -83,7 +83,10 @@ impl<'m, 'a> Book<'m, 'a> {
     /// Evaluates every market and makes that the book as it stands.
     pub fn evaluate_all(&mut self) -> Result<(AccountTotals, MarginReport), RiskError> {
         for (market, evaluated) in self.markets.iter_mut().zip(&mut self.evaluated) {
-            market.arrays.evaluate(market.legs, &mut evaluated.risk)?;
+            let risk = &mut evaluated.risk;
+            market
+                .arrays
+                .evaluate_beside(market.legs, market.other_lots, risk)?;
             evaluated.cost = market
                 .costs
                 .iter()
@@ -98,7 +101,8 @@ impl<'m, 'a> Book<'m, 'a> {
             .markets
             .get_mut(market)
             .ok_or(RiskError::UnknownInstrument)?;
-        held.arrays.evaluate(held.legs, &mut self.trial)?;
+        held.arrays
+            .evaluate_beside(held.legs, held.other_lots, &mut self.trial)?;
         self.total(market)
     }
 

@@ -60,6 +60,8 @@ pub struct LiquidationMarket<'a> {
     pub costs: &'a mut [Money],
     /// The balances behind the last legs.
     pub tokens: &'a mut [Token],
+    /// Gross lots that the account's owner has elsewhere in the market.
+    pub other_lots: u64,
     /// What the liquidator earns.
     pub discount: DiscountParameters,
 }
@@ -277,21 +279,18 @@ fn trim(
     let beyond = |report: &MarginReport| report.equity.minus(report.liquidation_target()?);
     // Lots that are too few and lots that are enough, and by how much they miss or exceed the target.
     let (mut few, mut enough) = ((0u64, missing), (lots, beyond(&state.report)?));
-    let mut creeps = false;
+    let mut creeps = 0u32;
     for _ in 0..MAX_TRIMS {
         let span = enough.0.saturating_sub(few.0);
         if enough.1 < Money(0) || span <= 1 {
             break;
         }
         let (short, over) = (few.1 .0.unsigned_abs(), enough.1 .0.unsigned_abs());
+        // The secant; beyond it where it has hardly moved, as it does when the last lots release next to nothing, and where what
+        // they release grows or falls along the way.
+        let short = short >> creeps;
         let step = crate::fixed::mul_div_up(span, short, short.saturating_add(over).max(1));
-        // The secant; halves where that has hardly moved, as it does when the last lots release next to nothing.
-        let step = if creeps {
-            span >> 1
-        } else {
-            step.unwrap_or(span)
-        };
-        let step = step.clamp(1, span.saturating_sub(1));
+        let step = step.unwrap_or(span).clamp(1, span.saturating_sub(1));
         let lots = few.0.saturating_add(step);
         book.apply(&take, -1)?;
         let fewer = book.exchange(candidate, lots)?;
@@ -301,11 +300,12 @@ fn trim(
             book.accept(candidate.market);
             *state = State { totals, report };
             (take, enough) = (fewer, (lots, excess));
-            creeps |= step.saturating_mul(2) > span;
+            creeps = creeps.saturating_add(1);
         } else {
             book.apply(&fewer, -1)?;
             book.apply(&take, 1)?;
             few = (lots, excess);
+            creeps = 0;
         }
     }
     if enough.1 < Money(0) || few.0 == 0 || enough.0.saturating_sub(few.0) <= 1 {

@@ -62,6 +62,7 @@ fn run_with_tokens(
         legs,
         costs: &mut costs,
         tokens,
+        other_lots: 0,
         discount: DISCOUNT,
     }];
     let outside = AccountTotals::with_cash(Money(cash));
@@ -251,6 +252,7 @@ fn the_size_is_limited() {
             legs: &mut legs,
             costs: &mut [Money(-10_000_000_000)],
             tokens: &mut [],
+            other_lots: 0,
             discount: DISCOUNT,
         }];
         let outside = AccountTotals::with_cash(Money(1_200_000_000));

@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 
 use super::payoff::{PutSums, StrikeLots};
+use super::unwinding::CoreDeltas;
 use super::{linear_pnl_q28, Instrument, Leg, MarketArrays, OptionKind, StrikeEntry};
 use crate::array::{ExpiryContext, StrikeArray};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
 use crate::bound::{add_scaled, certified_loss_q28, core_dips, CellDip, LongSide};
+use crate::liquidity::crowding_q16;
 use crate::margin::GROSS_DIVISOR_INITIAL;
-use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS, SPOT_NODES, VOL_LEVELS};
+use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
 use crate::units::{Money, RiskError, MAX_LOTS_PER_MARKET, ONE_PPM, ONE_Q30};
 
 /// The risk of one book in one market.
@@ -44,6 +46,17 @@ pub struct MarketRisk {
     pub short_minimum_maintenance: Money,
     /// OC: what the width and the age of the price add to the initial margin, rounded up.
     pub oracle_contingency: Money,
+    /// LC: what unwinding the book costs, rounded up.
+    pub liquidity_cost: Money,
+    /// The net delta that is unwound, lots in Q28, rounded up: the largest over the cells of the core, of a long one what
+    /// owned underlying does not cover.
+    pub unwound_delta_q28: u64,
+    /// The net vega that is unwound, lots in Q28: each expiry's gain or loss from the volatility-up shock, added.
+    pub unwound_vega_q28: u64,
+    /// Absolute lots of the book's legs, owned underlying not counted.
+    pub gross_lots: u64,
+    /// Those of the same owner elsewhere in the market, as the caller gave them.
+    pub other_lots: u64,
     /// The most the book can lose by spot and volatility where its options are of one expiry and their payoff has a lower
     /// bound; [`MarketRisk::NO_LIMIT`] elsewhere.
     pub defined_loss: Money,
@@ -74,6 +87,11 @@ impl MarketRisk {
         short_minimum: Money(0),
         short_minimum_maintenance: Money(0),
         oracle_contingency: Money(0),
+        liquidity_cost: Money(0),
+        unwound_delta_q28: 0,
+        unwound_vega_q28: 0,
+        gross_lots: 0,
+        other_lots: 0,
         defined_loss: Self::NO_LIMIT,
         option_value: Money(0),
         linear_value: Money(0),
@@ -124,6 +142,12 @@ pub(super) struct BookSums {
     whole_spot_lots: i64,
     /// Owned less borrowed underlying, balances included: lots in Q30.
     spot_q30: i64,
+    /// Owned underlying, lots in Q30, and how much of `absolute_lots` is in it.
+    owned_q30: i64,
+    owned_lots: u64,
+    /// Contracts that the owner has elsewhere in the market, and what they multiply an impact by, Q16.
+    pub other_lots: u64,
+    pub crowding_q16: u64,
     /// Legs that are balances, whose lots are rounded.
     balances: u64,
     /// Exact value of the balances.
@@ -149,6 +173,26 @@ impl BookSums {
     fn not_dated_q30(&self) -> i64 {
         // Below 2^32 lots together.
         (self.perpetual_lots << 30).wrapping_add(self.spot_q30)
+    }
+
+    /// Owned underlying, lots in Q28, rounded down.
+    pub fn owned_q28(&self) -> u64 {
+        self.owned_q30.unsigned_abs() >> 2
+    }
+
+    /// Absolute lots of everything but owned underlying.
+    pub fn contract_lots(&self) -> u64 {
+        self.absolute_lots.saturating_sub(self.owned_lots)
+    }
+
+    /// Adds underlying, lots in Q30, and what it counts for in `absolute_lots`.
+    fn add_spot(&mut self, exposure_q30: i64, lots: u64) {
+        self.spot_q30 = self.spot_q30.wrapping_add(exposure_q30);
+        self.linear_q30 = self.linear_q30.wrapping_add(exposure_q30);
+        if exposure_q30 > 0 {
+            self.owned_q30 = self.owned_q30.wrapping_add(exposure_q30);
+            self.owned_lots = self.owned_lots.wrapping_add(lots);
+        }
     }
 
     /// Adds the move of a linear exposure's forward in the columns of the basis.
@@ -235,17 +279,30 @@ impl Losses {
 }
 
 impl MarketArrays {
-    /// Evaluates a book. Legs may repeat an instrument.
+    /// Evaluates a book whose owner holds nothing else in the market; see [`MarketArrays::evaluate_beside`].
+    pub fn evaluate(&mut self, legs: &[Leg], risk: &mut MarketRisk) -> Result<(), RiskError> {
+        self.evaluate_beside(legs, 0, risk)
+    }
+
+    /// Evaluates a book. Legs may repeat an instrument. `other_lots` are the gross lots that the same owner has in other books
+    /// of the market; they count in the liquidity cost.
     ///
     /// Errors: [`RiskError::TooManyLots`], [`RiskError::MoneyOverflow`], [`RiskError::UnknownInstrument`].
     #[inline(never)]
-    pub fn evaluate(&mut self, legs: &[Leg], risk: &mut MarketRisk) -> Result<(), RiskError> {
+    pub fn evaluate_beside(
+        &mut self,
+        legs: &[Leg],
+        other_lots: u64,
+        risk: &mut MarketRisk,
+    ) -> Result<(), RiskError> {
         *risk = MarketRisk::EMPTY;
         if legs.is_empty() {
             return Ok(());
         }
         let (mut long_side, mut short_delta_q28) = (LongSide::EMPTY, 0);
-        let sums = self.sum_legs(legs)?;
+        let mut sums = self.sum_legs(legs)?;
+        sums.other_lots = other_lots;
+        sums.crowding_q16 = crowding_q16(sums.contract_lots(), other_lots);
         let mut columns = Columns {
             pnl: &mut risk.pnl_q28,
             blocks: &mut risk.block_pnl_q28,
@@ -277,10 +334,10 @@ impl MarketArrays {
         risk.certified_loss = money_up(losses.certified)?;
         let [twist, skew, basis] = losses.blocks.map(money_up);
         (risk.twist, risk.skew, risk.basis) = (twist?, skew?, basis?);
-        let delta_q28 = largest_delta_q28(&risk.pnl_q28, &self.inputs.grid);
-        risk.delta_notional = money_up(i128::from(delta_q28))?;
+        let deltas = CoreDeltas::of(&risk.pnl_q28, &self.inputs.grid);
+        risk.delta_notional = self.money_of_q28_up(deltas.largest_q28())?;
         risk.oracle_contingency = risk.delta_notional.mul_div_up(self.oracle_ppm, ONE_PPM)?;
-        self.add_exposure(&sums, legs, risk)?;
+        self.add_exposure(&sums, legs, &deltas, risk)?;
         risk.option_value = self.lot_value.money_down(sums.option_value_q30, 30)?;
         risk.linear_value = self.lot_value.money_down(sums.linear_value_q30, 30)?;
         risk.spot_value = self.spot_value(&sums)?;
@@ -409,16 +466,14 @@ impl MarketArrays {
             match leg.instrument {
                 Instrument::Spot => {
                     sums.whole_spot_lots = sums.whole_spot_lots.wrapping_add(leg.lots);
-                    sums.spot_q30 = sums.spot_q30.wrapping_add(exposure_q30(ONE_Q30));
-                    sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(ONE_Q30));
+                    sums.add_spot(exposure_q30(ONE_Q30), lots);
                 }
                 Instrument::Balance { balance } => {
                     let value = i128::from(self.spot_balance(balance)?.value.0);
                     sums.balances = sums.balances.wrapping_add(leg.lots.unsigned_abs());
                     let value = value.wrapping_mul(i128::from(leg.lots));
                     sums.balance_value = sums.balance_value.wrapping_add(value);
-                    sums.spot_q30 = sums.spot_q30.wrapping_add(exposure_q30(mark_q30));
-                    sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(mark_q30));
+                    sums.add_spot(exposure_q30(mark_q30), lots);
                 }
                 Instrument::Perpetual => {
                     sums.perpetual_lots = sums.perpetual_lots.wrapping_add(leg.lots);
@@ -500,12 +555,13 @@ impl MarketArrays {
         (error_q28.wrapping_add(dips), error_q28)
     }
 
-    /// Gross exposure, the short-option minimum and the limit of a defined risk.
+    /// Gross exposure, the short-option minimum, the limit of a defined risk and the liquidity cost.
     #[inline(never)]
     fn add_exposure(
         &self,
         sums: &BookSums,
         legs: &[Leg],
+        deltas: &CoreDeltas,
         risk: &mut MarketRisk,
     ) -> Result<(), RiskError> {
         let futures = |position: usize| {
@@ -533,7 +589,7 @@ impl MarketArrays {
         let ramped = self.lot_value.money_up(exposure.ramped_q24.into(), 24)?;
         let charges = &self.inputs.grid.charges;
         (risk.short_minimum, risk.short_minimum_maintenance) = charges.short_minimum(ramped)?;
-        Ok(())
+        self.add_liquidity_cost(sums, &exposure, deltas, risk)
     }
 
     /// Linear notional by expiry: perpetuals are a bucket of their own, owned spot is not counted, borrowed spot is.
@@ -569,35 +625,6 @@ fn value_of(lots: i64, mark_q30: i64) -> i128 {
         return i128::from(lots.wrapping_mul(mark_q30));
     }
     i128::from(lots).wrapping_mul(i128::from(mark_q30))
-}
-
-/// The largest absolute delta over the cells of the core at any level, lots in Q28, rounded up: in a cell profit and loss
-/// changes by its mean delta there times its width, so no slope is summed for it.
-#[inline(never)]
-fn largest_delta_q28(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> u64 {
-    let (levels, _) = pnl.as_chunks::<SPOT_NODES>();
-    let mut most = [0u64; SPOT_NODES];
-    for level in levels.iter().take(VOL_LEVELS) {
-        for (most, ends) in most.iter_mut().zip(level.windows(2)) {
-            let [left, right] = ends else { continue };
-            *most = right.wrapping_sub(*left).unsigned_abs().max(*most);
-        }
-    }
-    let widths = grid.multiple_q30.windows(2);
-    most.iter()
-        .zip(widths)
-        .take(SPOT_NODES.saturating_sub(1))
-        .fold(0, |largest, (change, ends)| {
-            let [left, right] = ends else { return largest };
-            // Nodes rise, and by less than 2^33: the rest fits when it is scaled.
-            let width = right.wrapping_sub(*left).unsigned_abs().max(1);
-            let whole = change.checked_div(width).unwrap_or(0);
-            let rest = change.wrapping_sub(whole.wrapping_mul(width)) << 30;
-            let delta = whole
-                .saturating_mul(1 << 30)
-                .saturating_add(rest.div_ceil(width));
-            delta.max(largest)
-        })
 }
 
 /// `sums += lots × entries` over the columns of the blocks.

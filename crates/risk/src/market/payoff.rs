@@ -1,7 +1,9 @@
 //! What a book's options can lose at their expiry, whatever spot does: the measure of short exposure and of defined risk.
 
 use super::evaluation::BookSums;
+use super::unwinding::vega_q28;
 use super::{MarketArrays, OptionKind, StrikeEntry};
+use crate::liquidity::UnwindRate;
 use crate::units::ONE_Q30;
 
 /// One lot of spot in the format of payoffs. Strikes are rounded to it.
@@ -33,7 +35,7 @@ impl StrikeLots {
     }
 }
 
-/// Exposure of a book's short options: lots of spot in Q24.
+/// Exposure of a book's options, most of it of the short ones: lots of spot in Q24.
 #[derive(Clone, Copy, Default)]
 pub(super) struct ShortExposure {
     /// Per expiry and type the smaller of the short lots and the worst payoff's loss where that is bounded.
@@ -43,6 +45,9 @@ pub(super) struct ShortExposure {
     /// What the payoff of the only expiry is at its worst, options and futures together: lots of spot in Q24, `None` where
     /// it has no lower bound or there are several expiries.
     pub worst_payoff_q24: Option<i64>,
+    /// Each expiry's gain or loss from the volatility-up shock, added, and what unwinding it costs: lots of spot in Q28.
+    pub vega_q28: u64,
+    pub vega_cost_q28: u64,
 }
 
 /// Puts of one expiry at spot zero, where the walk along rising spot begins.
@@ -193,7 +198,7 @@ impl Walk {
 
 impl MarketArrays {
     /// Strikes of an expiry, rising, with their lots.
-    fn rising(&self, first: u16) -> impl Iterator<Item = (&StrikeEntry, StrikeLots)> {
+    pub(super) fn rising(&self, first: u16) -> impl Iterator<Item = (&StrikeEntry, StrikeLots)> {
         let at = |link: u16| {
             let position = usize::from(link.checked_sub(1)?);
             Some((self.strikes.get(position)?, *self.net_lots.get(position)?))
@@ -215,15 +220,17 @@ impl MarketArrays {
             } else {
                 0
             };
-            let mut walk = Walk::new(&expiry.puts, futures);
+            let (mut walk, mut vega) = (Walk::new(&expiry.puts, futures), 0i64);
             for (entry, lots) in self.rising(expiry.first_strike) {
                 if lots.options != 0 || lots.puts != 0 {
                     walk.pass(entry.strike_q24, lots);
+                    vega = vega.wrapping_add(vega_q28(lots, &entry.array));
                 }
             }
             if walk.absolute == 0 && futures == 0 {
                 continue;
             }
+            exposure.add_vega(vega, &self.unwind_rates.vega, sums.crowding_q16);
             expiries_held = expiries_held.wrapping_add(1);
             let is_too_far = walk.reached >= MOST_STRIKE_Q24;
             worst_payoff = if is_too_far {
@@ -241,6 +248,15 @@ impl MarketArrays {
 }
 
 impl ShortExposure {
+    /// Adds the net vega of an expiry, lots in Q28.
+    fn add_vega(&mut self, vega_q28: i64, rate: &UnwindRate, crowding_q16: u64) {
+        let vega_q28 = vega_q28.unsigned_abs();
+        let cost = rate.cost_q28(vega_q28, crowding_q16);
+        // Σ|lots| is below 2^32 over all expiries, a gain below 2^31, and a cost at most that.
+        self.vega_q28 = self.vega_q28.wrapping_add(vega_q28);
+        self.vega_cost_q28 = self.vega_cost_q28.wrapping_add(cost);
+    }
+
     fn add(&mut self, gross_q24: u64, open_q24: u64, ramp_q16: u64) {
         self.gross_q24 = self.gross_q24.saturating_add(gross_q24);
         // A ramp is at most 2 and what is open below 2^58: the upper part is below 2^42 × 2^17.

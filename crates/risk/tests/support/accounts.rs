@@ -26,6 +26,8 @@ pub struct MarketBook {
     pub legs: Vec<Leg>,
     pub costs: Vec<Money>,
     pub tokens: Vec<Token>,
+    /// Lots that the account's owner has elsewhere in the market.
+    pub other_lots: u64,
     pub discount: DiscountParameters,
 }
 
@@ -85,6 +87,7 @@ impl MarketBook {
             legs: Vec::new(),
             costs: Vec::new(),
             tokens: Vec::new(),
+            other_lots: 0,
             discount: DISCOUNT,
         }
     }
@@ -129,6 +132,9 @@ impl Account {
             if random.below(3) == 0 {
                 add_token(random, &mut book, &terms, size);
             }
+            if random.below(3) == 0 {
+                book.other_lots = random.log_uniform(1.0, 1e6) as u64;
+            }
             markets.push(book);
         }
         let mut outside = AccountTotals::with_cash(Money(0));
@@ -160,6 +166,7 @@ impl Account {
                 legs: &mut market.legs,
                 costs: &mut market.costs,
                 tokens: &mut market.tokens,
+                other_lots: market.other_lots,
                 discount: market.discount,
             })
             .collect()
@@ -213,6 +220,19 @@ impl Account {
             market.arrays.evaluate(&market.legs, &mut risk).unwrap();
             risk.defined_loss != MarketRisk::NO_LIMIT
         })
+    }
+
+    /// What unwinding everything costs.
+    pub fn liquidity_cost(&mut self) -> i64 {
+        let mut cost = 0;
+        for market in &mut self.markets {
+            let mut risk = MarketRisk::EMPTY;
+            let (legs, others) = (&market.legs, market.other_lots);
+            let evaluated = market.arrays.evaluate_beside(legs, others, &mut risk);
+            evaluated.unwrap();
+            cost += risk.liquidity_cost.0;
+        }
+        cost
     }
 
     /// What all legs count towards a limit on size.

@@ -441,6 +441,11 @@ impl Book {
 
     /// The engine's answer.
     pub fn risk(&self) -> Result<MarketRisk, RiskError> {
+        self.risk_beside(0)
+    }
+
+    /// The engine's answer where the owner has other lots in the market.
+    pub fn risk_beside(&self, other_lots: u64) -> Result<MarketRisk, RiskError> {
         let inputs = MarketInputs {
             spot: Price(self.spot),
             price_exponent: self.price_exponent,
@@ -471,7 +476,7 @@ impl Book {
             });
         }
         let mut risk = MarketRisk::EMPTY;
-        arrays.evaluate(&legs, &mut risk)?;
+        arrays.evaluate_beside(&legs, other_lots, &mut risk)?;
         Ok(risk)
     }
 }

@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     error::EstuaryError,
-    state::{market::listed, MarginAccount, Position, Series, SeriesKind, MAX_LOTS_PER_MARKET},
+    state::{
+        market::listed, MarginAccount, Owner, Position, Series, SeriesKind, MAX_LOTS_PER_MARKET,
+    },
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -222,7 +224,8 @@ impl Engine {
         instrument(&mut self.arrays, market, slot, generation, now)
     }
 
-    /// Evaluates an account's positions and tokens in the current market into `risk` and `cost`.
+    /// Evaluates an account's positions and tokens in the current market into `risk` and `cost`; `other_lots` are the lots
+    /// of its owner's other accounts there.
     ///
     /// # Errors
     /// Those of [`Engine::instrument`], the engine's.
@@ -230,11 +233,12 @@ impl Engine {
         &mut self,
         market: &MarketData<'_>,
         account: &MarginAccount,
+        other_lots: u64,
         now: i64,
     ) -> Result<()> {
         self.cost = book(&mut self.arrays, market, account, now, &mut self.legs)?;
         self.arrays
-            .evaluate(&self.legs, &mut self.risk)
+            .evaluate_beside(&self.legs, other_lots, &mut self.risk)
             .map_err(risk_error)
     }
 
@@ -295,6 +299,7 @@ pub fn totals_outside(
 /// The engine's, and those of `visit`.
 pub fn visit_markets<'m>(
     account: &MarginAccount,
+    owner: &Owner,
     markets: &[MarketData<'m>],
     now: i64,
     visit: &mut Visit<'_, 'm>,
@@ -309,22 +314,24 @@ pub fn visit_markets<'m>(
     for market in markets.iter().filter(|market| market.price.is_some()) {
         let positions = positions_in(account, market.header.index);
         engine.enter(market)?;
-        engine.evaluate(market, account, now)?;
+        let other_lots = owner.other_lots(account, market.header.index);
+        engine.evaluate(market, account, other_lots, now)?;
         engine.add_to(&mut totals)?;
         visit(&mut engine, market, positions)?;
     }
     Ok(totals)
 }
 
-/// The margin of an account whose markets are all given.
+/// The margin of an account whose markets are all given, and its owner's account.
 ///
 /// # Errors
 /// The engine's, as errors of the program.
 pub fn assess(
     account: &MarginAccount,
+    owner: &Owner,
     markets: &[MarketData<'_>],
     now: i64,
 ) -> Result<MarginReport> {
-    let totals = visit_markets(account, markets, now, &mut |_, _, _| Ok(()))?;
+    let totals = visit_markets(account, owner, markets, now, &mut |_, _, _| Ok(()))?;
     totals.report().map_err(risk_error)
 }

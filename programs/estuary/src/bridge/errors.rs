@@ -112,6 +112,10 @@ pub(super) fn parameter_error(error: ParameterError) -> EstuaryError {
         ParameterError::ShortMinimumMaintenance => EstuaryError::ShortMinimumMaintenanceInvalid,
         ParameterError::OracleConfidence => EstuaryError::OracleConfidenceInvalid,
         ParameterError::OracleAge => EstuaryError::OracleAgeInvalid,
+        ParameterError::UnwindDelta => EstuaryError::UnwindDeltaInvalid,
+        ParameterError::UnwindDeltaImpact => EstuaryError::UnwindDeltaImpactInvalid,
+        ParameterError::UnwindVega => EstuaryError::UnwindVegaInvalid,
+        ParameterError::UnwindVegaImpact => EstuaryError::UnwindVegaImpactInvalid,
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::EstuaryError,
     event::{TakenPosition, TakenToken},
-    state::{market::listed, MarginAccount, Position, MAX_LOTS_PER_MARKET},
+    state::{market::listed, MarginAccount, Owner, Position, MAX_LOTS_PER_MARKET},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -54,27 +54,22 @@ pub struct Handover {
 }
 
 impl Liquidation {
-    /// Plans the liquidation of `account`, at most `max_notional` micro-units of it, with room for the series of
-    /// `liquidator` in the same arrays.
+    /// Plans the liquidation of `account`, whose owner's account is `owner`, at most `max_notional` micro-units of it, with
+    /// room for the series of `liquidator` in the same arrays.
     ///
     /// # Errors
     /// [`crate::EstuaryError::NotLiquidatable`], [`crate::EstuaryError::NothingToLiquidate`],
     /// [`crate::EstuaryError::LiquidationSizeTooSmall`], the engine's.
     #[inline(never)]
     pub fn plan(
-        account: &MarginAccount,
+        (account, owner): (&MarginAccount, &Owner),
         liquidator: &MarginAccount,
         markets: &[MarketData<'_>],
         max_notional: u64,
         now: i64,
     ) -> Result<Self> {
-        let mut prepared = Vec::with_capacity(markets.len());
+        let mut prepared = prepare_all(account, liquidator, markets, now)?;
         let priced = |market: &&MarketData<'_>| market.price.is_some();
-        for (place, market) in markets.iter().enumerate() {
-            if market.price.is_some() {
-                prepared.push(prepare(place, account, liquidator, market, now)?);
-            }
-        }
         let mut views: Vec<LiquidationMarket<'_>> = prepared
             .iter_mut()
             .zip(markets.iter().filter(priced))
@@ -83,6 +78,7 @@ impl Liquidation {
                 legs: &mut prepared.legs,
                 costs: &mut prepared.costs,
                 tokens: &mut prepared.tokens,
+                other_lots: owner.other_lots(account, market.header.index),
                 discount: DiscountParameters {
                     delta_ppm: market.header.liquidation_delta_ppm,
                     vega_ppm: market.header.liquidation_vega_ppm,
@@ -151,7 +147,7 @@ impl Liquidation {
     #[inline(never)]
     pub fn assess_liquidator(
         &mut self,
-        liquidator: &MarginAccount,
+        (liquidator, owner): (&MarginAccount, &Owner),
         markets: &[MarketData<'_>],
         now: i64,
     ) -> Result<MarginReport> {
@@ -163,9 +159,10 @@ impl Liquidation {
                 continue;
             };
             let cost = book(&mut prepared.arrays, market, liquidator, now, &mut legs)?;
+            let other_lots = owner.other_lots(liquidator, market.header.index);
             prepared
                 .arrays
-                .evaluate(&legs, &mut risk)
+                .evaluate_beside(&legs, other_lots, &mut risk)
                 .map_err(risk_error)?;
             totals.add_market(&risk, cost).map_err(risk_error)?;
         }
@@ -215,6 +212,23 @@ fn sold(
         payment: take.payment.0,
         discount: take.discount.0,
     })
+}
+
+/// Arrays of every market with a price; apart from the plan, whose stack frame has no room for them on the way.
+#[inline(never)]
+fn prepare_all(
+    account: &MarginAccount,
+    liquidator: &MarginAccount,
+    markets: &[MarketData<'_>],
+    now: i64,
+) -> Result<Vec<Prepared>> {
+    let mut prepared = Vec::with_capacity(markets.len());
+    for (place, market) in markets.iter().enumerate() {
+        if market.price.is_some() {
+            prepared.push(prepare(place, account, liquidator, market, now)?);
+        }
+    }
+    Ok(prepared)
 }
 
 /// Arrays of one market with the liquidated account's book in them and room for the liquidator's.

@@ -5,7 +5,7 @@ use crate::{
     error::EstuaryError,
     instructions::ScenarioArgs,
     state::{
-        market::{StoredBlocks, StoredCharges, StoredGrid, StoredParameters},
+        market::{StoredBlocks, StoredCharges, StoredGrid, StoredLiquidity, StoredParameters},
         Expiry, Market,
     },
 };
@@ -15,6 +15,7 @@ use estuary_risk::{
     blocks::BlockParameters,
     charges::ChargeParameters,
     fixed::{ln_q40, sqrt_tau_q32},
+    liquidity::LiquidityParameters,
     scenario::{ScenarioGrid, ScenarioParameters},
     smile::{check_no_calendar, Smile, SmileError, SmileSlice},
     units::{ONE_Q30, SECONDS_PER_YEAR},
@@ -37,6 +38,8 @@ pub struct StoredScenarios {
     pub blocks: StoredBlocks,
     /// Short-option minimum and oracle contingency.
     pub charges: StoredCharges,
+    /// Liquidity cost.
+    pub liquidity: StoredLiquidity,
 }
 
 /// Checks scenario parameters and derives their grid, all in account form.
@@ -56,6 +59,12 @@ pub fn store_parameters(args: &ScenarioArgs) -> Result<StoredScenarios> {
         basis_ppm: args.basis_ppm,
         basis_annual_ppm: args.basis_annual_ppm,
     };
+    let liquidity = StoredLiquidity {
+        unwind_delta_ppm: args.unwind_delta_ppm,
+        unwind_delta_impact_ppm: args.unwind_delta_impact_ppm,
+        unwind_vega_ppm: args.unwind_vega_ppm,
+        unwind_vega_impact_ppm: args.unwind_vega_impact_ppm,
+    };
     let scenarios = ScenarioParameters {
         spot_range_ppm: args.spot_range_ppm,
         node_ppm: args.node_ppm,
@@ -68,6 +77,7 @@ pub fn store_parameters(args: &ScenarioArgs) -> Result<StoredScenarios> {
         vol_power_long_ppm: args.vol_power_long_ppm,
         blocks: load_blocks(&blocks),
         charges: load_charges(&charges),
+        liquidity: load_liquidity(&liquidity),
     };
     let grid = scenarios.grid().map_err(parameter_error)?;
     let parameters = StoredParameters {
@@ -97,6 +107,7 @@ pub fn store_parameters(args: &ScenarioArgs) -> Result<StoredScenarios> {
         grid,
         blocks,
         charges,
+        liquidity,
     })
 }
 
@@ -106,6 +117,15 @@ const fn load_charges(stored: &StoredCharges) -> ChargeParameters {
         short_minimum_maintenance_ppm: stored.short_minimum_maintenance_ppm,
         oracle_confidence_ppm: stored.oracle_confidence_ppm,
         oracle_age_ppm: stored.oracle_age_ppm,
+    }
+}
+
+const fn load_liquidity(stored: &StoredLiquidity) -> LiquidityParameters {
+    LiquidityParameters {
+        unwind_delta_ppm: stored.unwind_delta_ppm,
+        unwind_delta_impact_ppm: stored.unwind_delta_impact_ppm,
+        unwind_vega_ppm: stored.unwind_vega_ppm,
+        unwind_vega_impact_ppm: stored.unwind_vega_impact_ppm,
     }
 }
 
@@ -132,6 +152,7 @@ pub(super) fn load_grid(market: &Market) -> ScenarioGrid {
         vol_power_long_ppm: stored.vol_power_long_ppm,
         blocks: load_blocks(&market.blocks),
         charges: load_charges(&market.charges),
+        liquidity: load_liquidity(&market.liquidity),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         MarketReportView, MarketSummary, PositionView, PositionsView, SummaryView,
         POSITIONS_PER_PAGE,
     },
-    state::{MarginAccount, Position},
+    state::{MarginAccount, Owner, Position},
 };
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
@@ -25,12 +25,13 @@ use estuary_risk::{margin::AccountTotals, market::Leg, units::Money};
 /// The engine's.
 pub fn summary(
     account: &MarginAccount,
+    owner: &Owner,
     markets: &[MarketData<'_>],
     now: i64,
 ) -> Result<SummaryView> {
     let mut view = SummaryView::default();
     let mut entries = view.markets.iter_mut();
-    let totals = visit_markets(account, markets, now, &mut |engine, market, _| {
+    let totals = visit_markets(account, owner, markets, now, &mut |engine, market, _| {
         let entry = entries
             .next()
             .ok_or(EstuaryError::AccountInTooManyMarkets)?;
@@ -76,6 +77,7 @@ pub(super) fn fill_summary(
     view.short_minimum = totals.short_minimum.0;
     view.short_minimum_maintenance = totals.short_minimum_maintenance.0;
     view.oracle_contingency = totals.oracle_contingency.0;
+    view.liquidity_cost = totals.liquidity_cost.0;
     view.gross = totals.gross.0;
     view.now = now;
     view.position_count = account.position_count;
@@ -88,12 +90,13 @@ pub(super) fn fill_summary(
 /// [`EstuaryError::ReportPageUnknown`] when the account has neither an open position nor tokens there, the engine's.
 pub fn market(
     account: &MarginAccount,
+    owner: &Owner,
     markets: &[MarketData<'_>],
     now: i64,
     index: u16,
 ) -> Result<MarketReportView> {
     let mut view = None;
-    visit_markets(account, markets, now, &mut |engine, market, _| {
+    visit_markets(account, owner, markets, now, &mut |engine, market, _| {
         if market.header.index == index {
             view = Some(market_view(engine, market)?);
         }
@@ -130,6 +133,12 @@ fn market_view(engine: &Engine, market: &MarketData<'_>) -> Result<MarketReportV
     view.short_minimum_maintenance = risk.short_minimum_maintenance.0;
     view.oracle_contingency = risk.oracle_contingency.0;
     view.delta_notional = risk.delta_notional.0;
+    view.liquidity_cost = risk.liquidity_cost.0;
+    let money_up = |q28| engine.arrays.money_of_q28_up(q28).map_err(risk_error);
+    view.unwound_delta = money_up(risk.unwound_delta_q28)?.0;
+    view.unwound_vega = money_up(risk.unwound_vega_q28)?.0;
+    view.gross_lots = risk.gross_lots;
+    view.owner_lots = risk.gross_lots.saturating_add(risk.other_lots);
     view.gross = risk.gross.0;
     view.spot_value = risk.spot_value.0;
     view.option_value = risk.option_value.0;
@@ -153,6 +162,7 @@ fn market_view(engine: &Engine, market: &MarketData<'_>) -> Result<MarketReportV
 /// [`EstuaryError::ReportPageUnknown`] for a page past the last position, the engine's.
 pub fn positions(
     account: &MarginAccount,
+    owner: &Owner,
     markets: &[MarketData<'_>],
     now: i64,
     page: u16,
@@ -169,19 +179,25 @@ pub fn positions(
     };
     let used = count.saturating_sub(first).min(POSITIONS_PER_PAGE);
     view.count = u16::try_from(used).map_err(|_| EstuaryError::CounterOverflow)?;
-    visit_markets(account, markets, now, &mut |engine, market, positions| {
-        let before = account
-            .open_positions()
-            .partition_point(|position| position.market < market.header.index);
-        for (place, position) in positions.iter().enumerate() {
-            let entry = before.saturating_add(place).checked_sub(first);
-            let entries = view.positions.get_mut(..used).unwrap_or_default();
-            if let Some(entry) = entry.and_then(|entry| entries.get_mut(entry)) {
-                *entry = position_view(engine, market, position, place)?;
+    visit_markets(
+        account,
+        owner,
+        markets,
+        now,
+        &mut |engine, market, positions| {
+            let before = account
+                .open_positions()
+                .partition_point(|position| position.market < market.header.index);
+            for (place, position) in positions.iter().enumerate() {
+                let entry = before.saturating_add(place).checked_sub(first);
+                let entries = view.positions.get_mut(..used).unwrap_or_default();
+                if let Some(entry) = entry.and_then(|entry| entries.get_mut(entry)) {
+                    *entry = position_view(engine, market, position, place)?;
+                }
             }
-        }
-        Ok(())
-    })?;
+            Ok(())
+        },
+    )?;
     Ok(view)
 }
 

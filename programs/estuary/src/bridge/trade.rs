@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::EstuaryError,
     instructions::TradeLeg,
-    state::{market::listed, LotsMoved, MarginAccount, Series, SeriesKind},
+    state::{market::listed, LotsMoved, MarginAccount, Owner, Series, SeriesKind},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -60,11 +60,12 @@ impl Side {
         &mut self,
         engine: &mut Engine,
         market: &MarketData<'_>,
-        account: &MarginAccount,
+        (account, owner): (&MarginAccount, &Owner),
         now: i64,
         legs: bool,
     ) -> Result<()> {
-        engine.evaluate(market, account, now)?;
+        let other_lots = owner.other_lots(account, market.header.index);
+        engine.evaluate(market, account, other_lots, now)?;
         engine.add_to(&mut self.before)?;
         if legs {
             return Ok(());
@@ -80,10 +81,11 @@ impl Side {
         &mut self,
         engine: &mut Engine,
         market: &MarketData<'_>,
-        account: &MarginAccount,
+        (account, owner): (&MarginAccount, &Owner),
         now: i64,
     ) -> Result<()> {
-        engine.evaluate(market, account, now)?;
+        let other_lots = owner.other_lots(account, market.header.index);
+        engine.evaluate(market, account, other_lots, now)?;
         engine.add_to(&mut self.after)
     }
 

@@ -11,13 +11,31 @@ use crate::{
     error::EstuaryError,
     instructions::{AddedLeg, TradeLeg, WhatIf},
     report::{SummaryView, WhatIfView},
-    state::{MarginAccount, MarketSet, StateAccount},
+    state::{MarginAccount, MarketSet, Owner, StateAccount},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::margin::AccountTotals;
 
-/// A copy of an account after a change: its legs at their prices, premium paid in cash, no fees. Cash may fall below zero
-/// in it, so that a trader sees what is missing.
+/// Copies of an account and its owner's after a change.
+pub struct Changed {
+    // Slices of one are copied to the heap without passing the stack.
+    account: Box<[MarginAccount]>,
+    owner: Box<[Owner]>,
+}
+
+impl Changed {
+    /// Both.
+    ///
+    /// # Errors
+    /// None that can happen.
+    pub fn both(&self) -> Result<(&MarginAccount, &Owner)> {
+        let both = self.account.first().zip(self.owner.first());
+        Ok(both.ok_or(EstuaryError::MarginAccountInvariant)?)
+    }
+}
+
+/// Copies of an account and its owner's after a change: its legs at their prices, premium paid in cash, no fees. Cash may
+/// fall below zero in it, so that a trader sees what is missing.
 ///
 /// # Errors
 /// Those of a leg by itself and against its series and mark, as in a block trade: see
@@ -25,16 +43,17 @@ use estuary_risk::margin::AccountTotals;
 /// [`EstuaryError::AccountInTooManyMarkets`], [`EstuaryError::AmountOverflow`], the engine's.
 #[inline(never)]
 pub fn changed(
-    account: &MarginAccount,
+    (account, owner): (&MarginAccount, &Owner),
     change: &WhatIf,
     markets: &[MarketData<'_>],
     now: i64,
-) -> Result<Box<[MarginAccount]>> {
-    // A slice of one is copied to the heap without passing the stack.
-    let mut copy: Box<[MarginAccount]> = core::slice::from_ref(account).into();
-    let after = copy
-        .first_mut()
-        .ok_or(EstuaryError::MarginAccountInvariant)?;
+) -> Result<Changed> {
+    let mut copy = Changed {
+        account: core::slice::from_ref(account).into(),
+        owner: core::slice::from_ref(owner).into(),
+    };
+    let both = copy.account.first_mut().zip(copy.owner.first_mut());
+    let (after, owner) = both.ok_or(EstuaryError::MarginAccountInvariant)?;
     add_cash(after, change.cash)?;
     let legs_in = |market: &MarketData<'_>| {
         let index = market.header.index;
@@ -50,13 +69,14 @@ pub fn changed(
         for leg in legs_in(market) {
             let leg = at_price(&mut engine, market, leg, now)?;
             let effect = price_leg(&mut engine, market, &leg, now, &mut sides)?;
-            after.apply_trade(
+            let moved = after.apply_trade(
                 leg.market,
                 leg.slot,
                 leg.generation,
                 effect.lots,
                 effect.cost,
             )?;
+            owner.move_lots(leg.market, &moved)?;
         }
     }
     let [taker, _] = &*sides;
@@ -130,6 +150,7 @@ pub fn markets_of<'m>(
 /// One of the two accounts of a comparison, as it is summed up.
 struct Summed<'a> {
     account: &'a MarginAccount,
+    owner: &'a Owner,
     priced: MarketSet,
     totals: AccountTotals,
     view: &'a mut SummaryView,
@@ -138,12 +159,13 @@ struct Summed<'a> {
 
 impl<'a> Summed<'a> {
     fn new(
-        account: &'a MarginAccount,
+        (account, owner): (&'a MarginAccount, &'a Owner),
         markets: &[MarketData<'_>],
         view: &'a mut SummaryView,
     ) -> Result<Self> {
         Ok(Self {
             account,
+            owner,
             priced: account.priced_markets()?,
             totals: totals_outside(account, markets)?,
             view,
@@ -156,7 +178,8 @@ impl<'a> Summed<'a> {
         if !self.priced.contains(market.header.index) {
             return Ok(());
         }
-        engine.evaluate(market, self.account, now)?;
+        let other_lots = self.owner.other_lots(self.account, market.header.index);
+        engine.evaluate(market, self.account, other_lots, now)?;
         engine.add_to(&mut self.totals)?;
         let entry = self.view.markets.get_mut(self.entries);
         *entry.ok_or(EstuaryError::AccountInTooManyMarkets)? = market_summary(engine, market)?;
@@ -173,22 +196,24 @@ impl<'a> Summed<'a> {
     }
 }
 
-/// An account's summary as it is and as it would be: each what a report on that account alone would return.
+/// An account's summary as it is and as it would be: each what a report on that account alone would return. What its owner
+/// holds in other accounts stays as it is.
 ///
 /// # Errors
 /// The engine's.
 #[inline(never)]
 pub fn summaries(
-    account: &MarginAccount,
-    changed: &MarginAccount,
+    (account, owner): (&MarginAccount, &Owner),
+    changed: &Changed,
     markets: &[MarketData<'_>],
     now: i64,
 ) -> Result<Box<WhatIfView>> {
     let mut view = Box::<WhatIfView>::default();
     let WhatIfView { before, after } = &mut *view;
+    let (changed, changed_owner) = changed.both()?;
     let mut both = [
-        Summed::new(account, markets, before)?,
-        Summed::new(changed, markets, after)?,
+        Summed::new((account, owner), markets, before)?,
+        Summed::new((changed, changed_owner), markets, after)?,
     ];
     let most_series = markets
         .iter()

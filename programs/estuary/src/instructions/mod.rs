@@ -4,6 +4,7 @@ pub mod admin;
 pub(crate) mod fees;
 pub mod keeper;
 pub mod liquidator;
+pub(crate) mod owners;
 pub(crate) mod pair;
 pub(crate) mod settlement;
 pub mod trader;

@@ -3,8 +3,9 @@
 use crate::{
     bridge::{engine::totals_outside, positions_in, risk_error, trade::Side, Engine, MarketData},
     error::EstuaryError,
+    instructions::owners::Owners,
     market_view::MarketView,
-    state::{MarginAccount, MarketSet, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
+    state::{MarginAccount, MarketSet, Owner, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
 };
 use anchor_lang::prelude::*;
 
@@ -21,7 +22,7 @@ pub(crate) struct Named {
 }
 
 /// What changes in one market, given to [`exchange`].
-pub(crate) struct Exchange<'a, 'b> {
+pub(crate) struct Exchange<'a, 'b, 'o> {
     /// The engine, turned to the market.
     pub engine: &'a mut Engine,
     /// The market and its ledger.
@@ -30,10 +31,12 @@ pub(crate) struct Exchange<'a, 'b> {
     pub data: &'a MarketData<'a>,
     /// What is known of both sides so far.
     pub sides: &'a mut [Side; 2],
+    /// Both owners' accounts.
+    pub owners: &'a mut Owners<'o>,
 }
 
 /// Changes both accounts in one market.
-pub(crate) type Apply<'c> = dyn FnMut(Exchange<'_, '_>, &mut Pair<'_>) -> Result<()> + 'c;
+pub(crate) type Apply<'c> = dyn FnMut(Exchange<'_, '_, '_>, &mut Pair<'_>) -> Result<()> + 'c;
 
 /// The markets of series, none of which may be named twice.
 pub(crate) fn markets_of(named: &[Named]) -> Result<MarketSet> {
@@ -71,6 +74,7 @@ pub(crate) fn check_position_count(pair: &Pair<'_>, named: &[Named]) -> Result<(
 /// markets named.
 pub(crate) fn exchange(
     pair: &mut Pair<'_>,
+    owners: &mut Owners<'_>,
     markets: &[MarketView<'_>],
     named: &[Named],
     now: i64,
@@ -95,7 +99,7 @@ pub(crate) fn exchange(
             continue;
         }
         engine.enter(data)?;
-        for (side, account) in sides.iter_mut().zip(pair.iter()) {
+        for (side, account) in sides.iter_mut().zip(whose(pair, owners)) {
             side.add_before(&mut engine, data, account, now, traded)?;
         }
         if !traded {
@@ -106,10 +110,11 @@ pub(crate) fn exchange(
             view,
             data,
             sides: &mut sides,
+            owners,
         };
         apply(here, pair)?;
         view.record_price()?;
-        for (side, account) in sides.iter_mut().zip(pair.iter()) {
+        for (side, account) in sides.iter_mut().zip(whose(pair, owners)) {
             side.add_after(&mut engine, data, account, now)?;
         }
     }
@@ -121,6 +126,12 @@ pub(crate) fn exchange(
         side.after.unsettled = side.after.unsettled.plus(carried).map_err(risk_error)?;
     }
     Ok(sides)
+}
+
+/// Both accounts, each with its owner's.
+fn whose<'a>(pair: &'a Pair<'_>, owners: &'a Owners<'_>) -> [(&'a MarginAccount, &'a Owner); 2] {
+    let ([one, other], [owner, others]) = (pair, owners.both());
+    [(one, owner), (other, others)]
 }
 
 /// How many different series both accounts have in a market, with those named.

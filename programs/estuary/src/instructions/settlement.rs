@@ -6,7 +6,7 @@ use crate::{
     event::{ExercisedPosition, MarketSettlement},
     market_view::MarketView,
     state::{
-        self, claims::share_down, Bank, MarginAccount, MarketLedger, MarketSet, Unsettled,
+        self, claims::share_down, Bank, MarginAccount, MarketLedger, MarketSet, Owner, Unsettled,
         SETTLEMENT_BANK,
     },
 };
@@ -25,6 +25,7 @@ pub(crate) fn check_settlement_bank(bank: &AccountLoader<'_, Bank>) -> Result<()
 /// Turns the positions in matured series with a settlement price into carry: what their lots pay, and their cost.
 pub(crate) fn settle_matured(
     account: &mut MarginAccount,
+    owner: &mut Owner,
     view: &MarketView<'_>,
     ledger: &mut MarketLedger,
 ) -> Result<Vec<ExercisedPosition>> {
@@ -46,6 +47,7 @@ pub(crate) fn settle_matured(
         let moved =
             account.apply_trade(gone.market, gone.slot, gone.generation, lots, gone.value)?;
         ledger.move_lots(gone.slot, moved.before, moved.after)?;
+        owner.move_lots(gone.market, &moved)?;
         ledger.add_exercised(gone.value)?;
     }
     Ok(matured)

@@ -366,6 +366,19 @@ impl MarginAccount {
             .map_or(0, |position| position.lots)
     }
 
+    /// Absolute lots of all positions in a market.
+    #[must_use]
+    pub fn gross_lots(&self, market: u16) -> u64 {
+        let positions = self.open_positions();
+        let start = positions.partition_point(|position| position.market < market);
+        let here = positions.get(start..).unwrap_or_default();
+        here.iter()
+            .take_while(|position| position.market == market)
+            .fold(0, |sum, position| {
+                sum.saturating_add(position.lots.unsigned_abs())
+            })
+    }
+
     /// Adds `lots` and `cost` to the position in a series, opening it where there is none. One left without lots is
     /// removed, and its cost becomes carry.
     ///

@@ -73,6 +73,22 @@ pub struct StoredCharges {
 
 const _: () = assert!(size_of::<StoredCharges>() == 16);
 
+/// What unwinding costs: `estuary_risk::liquidity::LiquidityParameters` in account form.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct StoredLiquidity {
+    /// Cost of unwinding delta, fraction of it.
+    pub unwind_delta_ppm: u32,
+    /// What the rate's margin grows by with every million of the settlement token unwound.
+    pub unwind_delta_impact_ppm: u32,
+    /// Cost of unwinding an expiry's vega, fraction of its gain or loss from the volatility-up shock.
+    pub unwind_vega_ppm: u32,
+    /// What the rate's margin grows by with every million of that gain or loss.
+    pub unwind_vega_impact_ppm: u32,
+}
+
+const _: () = assert!(size_of::<StoredLiquidity>() == 16);
+
 /// The grid derived from the parameters when they were set: `estuary_risk::scenario::ScenarioGrid` in account form.
 #[zero_copy]
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -164,8 +180,10 @@ pub struct Market {
     pub blocks: StoredBlocks,
     /// Short-option minimum and oracle contingency as set.
     pub charges: StoredCharges,
+    /// Liquidity cost as set.
+    pub liquidity: StoredLiquidity,
     /// Room for later versions, zero.
-    pub reserved: [u8; 336],
+    pub reserved: [u8; 320],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);

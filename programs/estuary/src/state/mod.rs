@@ -10,12 +10,13 @@ pub mod margin_account;
 pub mod market;
 pub mod market_set;
 pub mod market_status;
+pub mod owner;
 pub mod series;
 pub mod settlement_average;
 pub mod unsettled;
 
 use crate::error::EstuaryError;
-use anchor_lang::{prelude::*, Discriminator, Owner, ZeroCopy};
+use anchor_lang::{prelude::*, Discriminator, Owner as OwnedByProgram, ZeroCopy};
 pub use balance::Balance;
 pub use bank::Bank;
 pub use claims::{Claim, ClaimsPool, Round};
@@ -26,6 +27,7 @@ pub use margin_account::{LotsMoved, MarginAccount, Position};
 pub use market::{Market, MarketMut, MarketRef};
 pub use market_set::MarketSet;
 pub use market_status::MarketStatus;
+pub use owner::Owner;
 pub use series::{Series, SeriesKind};
 pub use settlement_average::SettlementAverage;
 use std::cell::{Ref, RefMut};
@@ -93,7 +95,7 @@ pub trait StateAccount: Discriminator + Sized {
 /// [`EstuaryError::AccountVersionUnsupported`], or Anchor's errors for a wrong owner, discriminator or size.
 pub fn read<'a, T>(loader: &'a AccountLoader<'_, T>) -> Result<Ref<'a, T>>
 where
-    T: ZeroCopy + Owner + StateAccount,
+    T: ZeroCopy + OwnedByProgram + StateAccount,
 {
     let account = loader.load()?;
     check_version::<T>(account.version())?;
@@ -106,7 +108,7 @@ where
 /// [`EstuaryError::AccountVersionUnsupported`], or Anchor's errors for a wrong owner, discriminator or size.
 pub fn write<'a, T>(loader: &'a AccountLoader<'_, T>) -> Result<RefMut<'a, T>>
 where
-    T: ZeroCopy + Owner + StateAccount,
+    T: ZeroCopy + OwnedByProgram + StateAccount,
 {
     let account = loader.load_mut()?;
     check_version::<T>(account.version())?;

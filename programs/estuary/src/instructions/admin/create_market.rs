@@ -76,6 +76,7 @@ impl<'info> CreateMarket<'info> {
         market.grid = scenarios.grid;
         market.blocks = scenarios.blocks;
         market.charges = scenarios.charges;
+        market.liquidity = scenarios.liquidity;
         let mut ledger = ctx.accounts.ledger.load_init()?;
         ledger.version = MarketLedger::VERSION;
         ledger.bump = ctx.bumps.ledger;

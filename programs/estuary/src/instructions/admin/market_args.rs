@@ -52,6 +52,14 @@ pub struct ScenarioArgs {
     pub oracle_confidence_ppm: u32,
     /// What the root of the price's age in seconds counts there, fraction of spot.
     pub oracle_age_ppm: u32,
+    /// Cost of unwinding delta, fraction of it.
+    pub unwind_delta_ppm: u32,
+    /// What the rate's margin grows by with every million of the settlement token unwound.
+    pub unwind_delta_impact_ppm: u32,
+    /// Cost of unwinding an expiry's vega, fraction of its gain or loss from the volatility-up shock.
+    pub unwind_vega_ppm: u32,
+    /// What the rate's margin grows by with every million of that gain or loss.
+    pub unwind_vega_impact_ppm: u32,
 }
 
 /// Arguments of `create_market`.

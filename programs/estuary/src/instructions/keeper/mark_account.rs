@@ -4,6 +4,7 @@ use crate::{
     bridge,
     error::EstuaryError,
     event::{self, AccountMarked},
+    instructions::owners::owner_of,
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, MarketSet, StateAccount},
 };
@@ -20,6 +21,8 @@ pub struct MarkAccount<'info> {
     /// The account.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// What the account's owner holds in all accounts.
+    pub owner_account: AccountLoader<'info, state::Owner>,
 }
 
 impl<'info> MarkAccount<'info> {
@@ -38,7 +41,8 @@ impl<'info> MarkAccount<'info> {
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
-        let report = bridge::assess(&account, &data, now)?;
+        let owner = owner_of(&accounts.owner_account, &account)?;
+        let report = bridge::assess(&account, &owner, &data, now)?;
         let marks = if report.equity.0 >= 0 {
             MarketSet::default()
         } else if account.marked == 0 {

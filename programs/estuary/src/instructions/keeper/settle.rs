@@ -4,6 +4,7 @@ use crate::{
     bridge::{positions_in, settlement::marked_values_down},
     error::EstuaryError,
     event::{self, MarketSettlement, Settled},
+    instructions::owners::owner_of_mut,
     instructions::settlement::{check_settlement_bank, settle_carry, settle_matured, unmark_left},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Bank, Clearinghouse, MarginAccount, MarketSet, StateAccount},
@@ -20,6 +21,9 @@ pub struct Settle<'info> {
     /// The account to settle.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// What the account's owner holds in all accounts.
+    #[account(mut)]
+    pub owner_account: AccountLoader<'info, state::Owner>,
     /// The settlement token's bank, needed when the account is left with a debt and nothing else.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub bank: Option<AccountLoader<'info, Bank>>,
@@ -46,6 +50,7 @@ impl<'info> Settle<'info> {
         accounts.validate()?;
         let now = Clock::get()?.unix_timestamp;
         let mut account = state::write(&accounts.margin_account)?;
+        let mut owner = owner_of_mut(&accounts.owner_account, &account)?;
         let mut here = MarketSet::default();
         here.insert(market)?;
         let marked = variation && account.open_markets()?.contains(market);
@@ -58,8 +63,10 @@ impl<'info> Settle<'info> {
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let view = markets.first().ok_or(EstuaryError::MarketUnknown)?;
         let mut bank = accounts.bank.as_ref().map(state::write).transpose()?;
-        let mut event = settle(&mut account, view, bank.as_deref_mut(), marked, now)?;
+        let pair = (&mut *account, &mut *owner);
+        let mut event = settle(pair, view, bank.as_deref_mut(), marked, now)?;
         account.invariant()?;
+        owner.invariant()?;
         if let Some(bank) = bank {
             bank.invariant()?;
         }
@@ -71,7 +78,7 @@ impl<'info> Settle<'info> {
 
 /// Everything of the settlement; see [`Settle::handle`]. The event lacks the accounts.
 fn settle(
-    account: &mut MarginAccount,
+    (account, owner): (&mut MarginAccount, &mut state::Owner),
     view: &MarketView<'_>,
     bank: Option<&mut Bank>,
     marked: bool,
@@ -84,7 +91,7 @@ fn settle(
         view.record_price()?;
     }
     let mut ledger = state::write(&view.ledger)?;
-    let exercised = settle_matured(account, view, &mut ledger)?;
+    let exercised = settle_matured(account, owner, view, &mut ledger)?;
     let settlement = settle_carry(account, &mut ledger, bank, now)?;
     unmark_left(account, &mut ledger)?;
     let idle = MarketSettlement {

@@ -4,6 +4,7 @@ use crate::{
     bridge,
     error::EstuaryError,
     event::{self, Settled},
+    instructions::owners::owner_of,
     instructions::settlement::{check_settlement_bank, pay_on_credit, settle_carry},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Bank, Clearinghouse, MarginAccount, MarketSet, StateAccount},
@@ -20,6 +21,8 @@ pub struct SettleOnCredit<'info> {
     /// The account to settle.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// What the account's owner holds in all accounts.
+    pub owner_account: AccountLoader<'info, state::Owner>,
     /// The settlement token's bank, which lends.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub bank: AccountLoader<'info, Bank>,
@@ -70,7 +73,8 @@ impl<'info> SettleOnCredit<'info> {
         account.invariant()?;
         bank.invariant()?;
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
-        let report = bridge::assess(&account, &data, now)?;
+        let owner = owner_of(&accounts.owner_account, &account)?;
+        let report = bridge::assess(&account, &owner, &data, now)?;
         bridge::check_can_pay_out(&report)?;
         let event = Settled {
             clearinghouse,

@@ -4,12 +4,14 @@ use crate::{
     bridge::liquidation::Handover,
     error::EstuaryError,
     event::TakenPosition,
+    instructions::owners::Owners,
     market_view::MarketView,
-    state::{self, Bank, MarginAccount, StateAccount, SETTLEMENT_BANK},
+    state::{self, Bank, LotsMoved, MarginAccount, StateAccount, SETTLEMENT_BANK},
 };
 use anchor_lang::prelude::*;
 
-/// Moves positions, carry and tokens from the liquidated account to the liquidator and writes the ledgers.
+/// Moves positions, carry and tokens from the liquidated account to the liquidator and writes the ledgers; `owners` are
+/// theirs in this order.
 ///
 /// # Errors
 /// [`EstuaryError::TooManyPositions`], [`EstuaryError::AccountInTooManyMarkets`], [`EstuaryError::LotsOverflow`],
@@ -17,6 +19,7 @@ use anchor_lang::prelude::*;
 pub(super) fn hand_over(
     liquidated: &mut MarginAccount,
     liquidator: &mut MarginAccount,
+    owners: &mut Owners<'_>,
     markets: &[MarketView<'_>],
     handover: &Handover,
 ) -> Result<()> {
@@ -34,7 +37,8 @@ pub(super) fn hand_over(
             let gives = (&mut *liquidated, opposite(one.lots)?, one.cost, one.carry);
             let (cost, carry) = (opposite(one.cost)?, opposite(one.carry)?);
             let takes = (&mut *liquidator, one.lots, cost, carry);
-            for (account, lots, cost, carry) in [gives, takes] {
+            let mut both = [LotsMoved::default(); 2];
+            for ((account, lots, cost, carry), both) in [gives, takes].into_iter().zip(&mut both) {
                 let (slot, generation) = (one.slot, one.generation);
                 let moved = account.apply_trade(one.market, slot, generation, lots, cost)?;
                 ledger.move_lots(slot, moved.before, moved.after)?;
@@ -43,7 +47,9 @@ pub(super) fn hand_over(
                     account.add_carry(one.market, carry)?;
                     ledger.add_cost(carry)?;
                 }
+                *both = moved;
             }
+            owners.move_lots(one.market, &both)?;
         }
         ledger.invariant()?;
     }

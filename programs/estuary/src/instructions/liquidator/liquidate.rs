@@ -10,6 +10,7 @@ use crate::{
     event::{self, ExercisedPosition, Liquidated, MarginTotals, MarketSettlement, PriceUsed},
     instructions::{
         keeper::mark_account::{set_marks, set_unhealthy},
+        owners::Owners,
         settlement::{check_settlement_bank, collect, pay_loss, settle_matured, unmark_left},
     },
     market_view::{load_markets, MarketView, Needs},
@@ -36,6 +37,12 @@ pub struct Liquidate<'info> {
     /// The account below its maintenance margin.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub liquidated_account: AccountLoader<'info, MarginAccount>,
+    /// What the liquidator's owner holds in all accounts.
+    #[account(mut, dup)]
+    pub liquidator_owner: AccountLoader<'info, state::Owner>,
+    /// What the liquidated account's owner holds in all accounts; the same account where both are of one owner.
+    #[account(mut, dup)]
+    pub liquidated_owner: AccountLoader<'info, state::Owner>,
     /// The settlement token's bank: its insurance fund gets its part of the discount, and pays what an account that is left
     /// with nothing still owes.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
@@ -81,23 +88,33 @@ impl<'info> Liquidate<'info> {
         accounts.validate(args, now)?;
         let mut liquidated = state::write(&accounts.liquidated_account)?;
         let mut liquidator = state::write(&accounts.liquidator_account)?;
+        let loaders = [&accounts.liquidated_owner, &accounts.liquidator_owner];
+        let mut owners = Owners::of_both(loaders, [&*liquidated, &*liquidator])?;
         let clearinghouse = accounts.clearinghouse.key();
         let (needs, touched) = needs(&liquidated, &liquidator)?;
         let mut markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let mut exercised = Vec::new();
         for view in &mut markets {
             if touched.contains(view.market.header.index) {
-                exercised.append(&mut bring_up_to_date(&mut liquidated, view, now)?);
+                let whose = (&mut *liquidated, owners.first_mut());
+                exercised.append(&mut bring_up_to_date(whose, view, now)?);
             }
         }
         let data: Vec<_> = markets.iter().map(MarketView::data).collect();
         args.check_prices(&data)?;
         let touched = Touched(&markets, touched);
         let most = args.max_notional;
-        let mut liquidation = Liquidation::plan(&liquidated, &liquidator, &data, most, now)?;
+        let whose = (&*liquidated, owners.both()[0]);
+        let mut liquidation = Liquidation::plan(whose, &liquidator, &data, most, now)?;
         let handover = liquidation.handover(&liquidated, &data)?;
         let cash_before = liquidator.cash();
-        hand_over(&mut liquidated, &mut liquidator, &markets, &handover)?;
+        hand_over(
+            &mut liquidated,
+            &mut liquidator,
+            &mut owners,
+            &markets,
+            &handover,
+        )?;
         let mut bank = state::write(&accounts.bank)?;
         let least = liquidated.cash().min(0);
         let insured = pay(&mut liquidated, &mut liquidator, &mut bank, &handover)?;
@@ -117,7 +134,9 @@ impl<'info> Liquidate<'info> {
         bank.invariant()?;
         liquidated.invariant()?;
         liquidator.invariant()?;
-        let report = liquidation.assess_liquidator(&liquidator, &data, now)?;
+        owners.invariant()?;
+        let whose = (&*liquidator, owners.both()[1]);
+        let report = liquidation.assess_liquidator(whose, &data, now)?;
         bridge::check_liquidator(&report, liquidator.cash() < cash_before)?;
         let event = Liquidated {
             clearinghouse,
@@ -154,14 +173,14 @@ impl<'m, 'info> Touched<'m, 'info> {
 /// Shares a loss of the market whose time has come, so that the plan knows what claims are worth, and turns the account's
 /// matured positions into carry.
 fn bring_up_to_date(
-    liquidated: &mut MarginAccount,
+    (liquidated, owner): (&mut MarginAccount, &mut state::Owner),
     view: &mut MarketView<'_>,
     now: i64,
 ) -> Result<Vec<ExercisedPosition>> {
     let loader = view.ledger.clone();
     let mut ledger = state::write(&loader)?;
     view.share_loss(&mut ledger, now)?;
-    let exercised = settle_matured(liquidated, view, &mut ledger)?;
+    let exercised = settle_matured(liquidated, owner, view, &mut ledger)?;
     ledger.invariant()?;
     Ok(exercised)
 }

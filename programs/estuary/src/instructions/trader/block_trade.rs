@@ -7,6 +7,7 @@ use crate::{
     event::{self, BlockTraded, FeesCharged, PriceUsed, TradedLeg},
     instructions::{
         fees::{charge_fees, FeesDue},
+        owners::Owners,
         pair::{check_position_count, check_sides, exchange, markets_of, Named, Pair},
     },
     market_view::{load_markets, MarketView, Needs},
@@ -32,6 +33,12 @@ pub struct BlockTrade<'info> {
     /// The maker's account.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub maker_account: AccountLoader<'info, MarginAccount>,
+    /// What the taker holds in all accounts.
+    #[account(mut, dup)]
+    pub taker_owner: AccountLoader<'info, state::Owner>,
+    /// What the maker holds in all accounts; the same account where both are of one owner.
+    #[account(mut, dup)]
+    pub maker_owner: AccountLoader<'info, state::Owner>,
 }
 
 impl<'info> BlockTrade<'info> {
@@ -66,12 +73,15 @@ impl<'info> BlockTrade<'info> {
         let mut taker = state::write(&accounts.taker_account)?;
         let mut maker = state::write(&accounts.maker_account)?;
         let mut pair: Pair<'_> = [&mut taker, &mut maker];
+        let loaders = [&accounts.taker_owner, &accounts.maker_owner];
+        let mut owners = Owners::of_both(loaders, [&*pair[0], &*pair[1]])?;
         check_position_count(&pair, &named)?;
         let needs = Needs::of(&[&*pair[0], &*pair[1]])?.trading(traded);
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
-        let (sides, done) = trade(&mut pair, &markets, &legs, &named, now)?;
+        let (sides, done) = trade(&mut pair, &mut owners, &markets, (&legs, &named), now)?;
         let rounded = (markets.len(), legs.len());
+        owners.invariant()?;
         check_sides(&sides, &mut pair, ["taker", "maker"], rounded, now)?;
         let traded = BlockTraded {
             clearinghouse,
@@ -97,9 +107,9 @@ struct Done {
 /// Applies the legs between both books' evaluations, then pays the premium and the fees.
 fn trade(
     pair: &mut Pair<'_>,
+    owners: &mut Owners<'_>,
     markets: &[MarketView<'_>],
-    legs: &[TradeLeg],
-    named: &[Named],
+    (legs, named): (&[TradeLeg], &[Named]),
     now: i64,
 ) -> Result<(Box<[Side; 2]>, Done)> {
     let mut done = Done {
@@ -108,7 +118,7 @@ fn trade(
         legs: Vec::with_capacity(legs.len()),
     };
     let mut due = Vec::with_capacity(markets.len());
-    let mut sides = exchange(pair, markets, named, now, &mut |here, pair| {
+    let mut sides = exchange(pair, owners, markets, named, now, &mut |here, pair| {
         let header = here.data.header;
         let mut fees = FeesDue {
             market: header.index,
@@ -118,6 +128,7 @@ fn trade(
         for leg in legs.iter().filter(|leg| leg.market == header.index) {
             let effect = price_leg(here.engine, here.data, leg, now, here.sides)?;
             let moved = apply_leg(pair, here.view, leg, &effect)?;
+            here.owners.move_lots(leg.market, &moved)?;
             for (side, moved) in here.sides.iter_mut().zip(&moved) {
                 side.count_move(moved);
             }

@@ -4,6 +4,7 @@ use super::legs::WhatIf;
 use crate::{
     bridge::{self, MarketData},
     error::EstuaryError,
+    instructions::owners::owner_of,
     market_view::{load_markets, MarketView, Needs},
     report::ReportPage,
     state::{self, Clearinghouse, MarginAccount},
@@ -19,6 +20,8 @@ pub struct MarginReport<'info> {
     /// The account to report on; nobody signs.
     #[account(has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// What the account's owner holds in all accounts.
+    pub owner_account: AccountLoader<'info, state::Owner>,
 }
 
 impl<'info> MarginReport<'info> {
@@ -40,6 +43,7 @@ impl<'info> MarginReport<'info> {
         state::read(&ctx.accounts.clearinghouse)?;
         let now = Clock::get()?.unix_timestamp;
         let account = state::read(&ctx.accounts.margin_account)?;
+        let owner = owner_of(&ctx.accounts.owner_account, &account)?;
         let clearinghouse = ctx.accounts.clearinghouse.key();
         let mut needs = Needs::of(&[&*account])?;
         if let Some(change) = &what_if {
@@ -47,31 +51,32 @@ impl<'info> MarginReport<'info> {
         }
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
+        let whose = (&*account, &*owner);
         match what_if {
-            None => return_view(&account, &markets, now, page),
-            Some(change) => return_changed(&account, &change, &markets, now, page),
+            None => return_view(whose, &markets, now, page),
+            Some(change) => return_changed(whose, &change, &markets, now, page),
         }
     }
 }
 
 /// Computes one view and sets it as return data.
 fn return_view(
-    account: &MarginAccount,
+    (account, owner): (&MarginAccount, &state::Owner),
     markets: &[MarketData<'_>],
     now: i64,
     page: ReportPage,
 ) -> Result<()> {
     match page {
         ReportPage::Summary => {
-            let view = bridge::report::summary(account, markets, now)?;
+            let view = bridge::report::summary(account, owner, markets, now)?;
             set_return_data(bytemuck::bytes_of(&view));
         }
         ReportPage::Market(index) => {
-            let view = bridge::report::market(account, markets, now, index)?;
+            let view = bridge::report::market(account, owner, markets, now, index)?;
             set_return_data(bytemuck::bytes_of(&view));
         }
         ReportPage::Positions(page) => {
-            let view = bridge::report::positions(account, markets, now, page)?;
+            let view = bridge::report::positions(account, owner, markets, now, page)?;
             set_return_data(bytemuck::bytes_of(&view));
         }
     }
@@ -80,21 +85,19 @@ fn return_view(
 
 /// The same of the account after a change; the summary before it too.
 fn return_changed(
-    account: &MarginAccount,
+    (account, owner): (&MarginAccount, &state::Owner),
     change: &WhatIf,
     markets: &[MarketData<'_>],
     now: i64,
     page: ReportPage,
 ) -> Result<()> {
-    let changed = bridge::what_if::changed(account, change, markets, now)?;
-    let changed = changed
-        .first()
-        .ok_or(EstuaryError::MarginAccountInvariant)?;
+    let changed = bridge::what_if::changed((account, owner), change, markets, now)?;
     if page == ReportPage::Summary {
-        let view = bridge::what_if::summaries(account, changed, markets, now)?;
+        let view = bridge::what_if::summaries((account, owner), &changed, markets, now)?;
         set_return_data(bytemuck::bytes_of(&*view));
         return Ok(());
     }
-    let markets = bridge::what_if::markets_of(changed, markets)?;
-    return_view(changed, &markets, now, page)
+    let whose = changed.both()?;
+    let markets = bridge::what_if::markets_of(whose.0, markets)?;
+    return_view(whose, &markets, now, page)
 }

@@ -4,7 +4,7 @@ use crate::{
     bridge,
     error::EstuaryError,
     event::{self, BalanceTransferred},
-    instructions::pair::check_own_pair,
+    instructions::{owners::owner_of, pair::check_own_pair},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Clearinghouse, MarginAccount, StateAccount},
 };
@@ -25,6 +25,8 @@ pub struct TransferBalance<'info> {
     /// The account that receives.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub destination: AccountLoader<'info, MarginAccount>,
+    /// What the owner holds in all accounts.
+    pub owner_account: AccountLoader<'info, state::Owner>,
 }
 
 impl<'info> TransferBalance<'info> {
@@ -57,7 +59,8 @@ impl<'info> TransferBalance<'info> {
         let needs = Needs::to_pay_out(&source)?;
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
-        let report = bridge::assess(&source, &markets, now)?;
+        let owner = owner_of(&accounts.owner_account, &source)?;
+        let report = bridge::assess(&source, &owner, &markets, now)?;
         bridge::check_can_pay_out(&report)?;
         let transferred = BalanceTransferred {
             clearinghouse,

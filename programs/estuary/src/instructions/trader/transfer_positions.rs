@@ -1,9 +1,9 @@
 //! Moves positions between two accounts of one owner.
 
 use crate::{
-    bridge::trade::Side,
     error::EstuaryError,
     event::{self, MovedPosition, PositionsTransferred},
+    instructions::owners::{owner_of_mut, Owners},
     instructions::pair::{
         check_own_pair, check_position_count, check_sides, exchange, markets_of, Named, Pair,
     },
@@ -40,6 +40,9 @@ pub struct TransferPositions<'info> {
     /// The account that takes.
     #[account(mut, has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse)]
     pub destination: AccountLoader<'info, MarginAccount>,
+    /// What the owner holds in all accounts.
+    #[account(mut)]
+    pub owner_account: AccountLoader<'info, state::Owner>,
 }
 
 impl<'info> TransferPositions<'info> {
@@ -70,19 +73,32 @@ impl<'info> TransferPositions<'info> {
         source.check_unmarked()?;
         let mut destination = state::write(&accounts.destination)?;
         let mut pair: Pair<'_> = [&mut source, &mut destination];
+        let mut owners = Owners::shared(owner_of_mut(&accounts.owner_account, pair[0])?);
         check_position_count(&pair, &named)?;
         let needs = Needs::of(&[&*pair[0], &*pair[1]])?.trading(moved);
         let clearinghouse = accounts.clearinghouse.key();
         let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
         let mut positions = Vec::with_capacity(transfers.len());
-        let sides = exchange(&mut pair, &markets, &named, now, &mut |here, pair| {
-            let market = here.data.header.index;
-            for transfer in transfers.iter().filter(|one| one.market == market) {
-                let [_, destination] = &mut *here.sides;
-                positions.push(apply(pair, here.view, transfer, destination)?);
-            }
-            Ok(())
-        })?;
+        let sides = exchange(
+            &mut pair,
+            &mut owners,
+            &markets,
+            &named,
+            now,
+            &mut |here, pair| {
+                let market = here.data.header.index;
+                for transfer in transfers.iter().filter(|one| one.market == market) {
+                    let [_, destination] = &mut *here.sides;
+                    let (position, moved) = apply(pair, here.view, transfer)?;
+                    // What the source gives of a position always reduces it.
+                    destination.count_move(&moved[1]);
+                    here.owners.move_lots(market, &moved)?;
+                    positions.push(position);
+                }
+                Ok(())
+            },
+        )?;
+        owners.invariant()?;
         let [source, _] = &*sides;
         source.check_not_failing()?;
         let names = ["source", "destination"];
@@ -113,13 +129,13 @@ fn check_transfers(transfers: &[PositionTransfer]) -> Result<Vec<Named>> {
     Ok(named)
 }
 
-/// Moves one position's lots and their share of its cost, and writes the ledger; `destination` learns what it did there.
+/// Moves one position's lots and their share of its cost, and writes the ledger; returns besides how both accounts' lots
+/// changed.
 fn apply(
     pair: &mut Pair<'_>,
     view: &MarketView<'_>,
     transfer: &PositionTransfer,
-    destination: &mut Side,
-) -> Result<MovedPosition> {
+) -> Result<(MovedPosition, [LotsMoved; 2])> {
     let (market, slot, generation) = (transfer.market, transfer.slot, transfer.generation);
     view.market.series(slot)?;
     let [source, _] = pair;
@@ -137,24 +153,23 @@ fn apply(
         cost.checked_neg().ok_or_else(overflow)?,
     );
     let mut ledger = state::write(&view.ledger)?;
-    let mut last = LotsMoved::default();
-    for (account, (lots, cost)) in pair.iter_mut().zip([given, (transfer.lots, cost)]) {
-        let moved = account.apply_trade(market, slot, generation, lots, cost)?;
-        view.market.header.check_status(&moved)?;
+    let mut both = [LotsMoved::default(); 2];
+    let changes = [given, (transfer.lots, cost)];
+    for ((account, moved), (lots, cost)) in pair.iter_mut().zip(&mut both).zip(changes) {
+        *moved = account.apply_trade(market, slot, generation, lots, cost)?;
+        view.market.header.check_status(moved)?;
         ledger.move_lots(slot, moved.before, moved.after)?;
         ledger.add_cost(cost)?;
-        last = moved;
     }
-    // What the source gives of a position always reduces it.
-    destination.count_move(&last);
     ledger.invariant()?;
-    Ok(MovedPosition {
+    let position = MovedPosition {
         market,
         slot,
         generation,
         lots: transfer.lots,
         cost,
-    })
+    };
+    Ok((position, both))
 }
 
 /// The share of `lots` out of `held` in a cost, rounded down; all of it for all lots. What rounding takes from the

@@ -4,7 +4,7 @@ use crate::{
     bridge,
     error::EstuaryError,
     event::{self, Withdrawn},
-    instructions::vault::Vault,
+    instructions::{owners::owner_of, vault::Vault},
     market_view::{load_markets, MarketView, Needs},
     state::{self, Bank, Clearinghouse, MarginAccount, StateAccount},
 };
@@ -27,6 +27,8 @@ pub struct Withdraw<'info> {
         has_one = clearinghouse @ EstuaryError::AccountOfAnotherClearinghouse
     )]
     pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// What the owner holds in all accounts.
+    pub owner_account: AccountLoader<'info, state::Owner>,
     /// The bank of the token.
     #[account(
         mut,
@@ -79,7 +81,8 @@ impl<'info> Withdraw<'info> {
             let needs = Needs::to_pay_out(&account)?;
             let markets = load_markets(ctx.remaining_accounts, &clearinghouse, needs, now)?;
             let markets: Vec<_> = markets.iter().map(MarketView::data).collect();
-            let report = bridge::assess(&account, &markets, now)?;
+            let owner = owner_of(&accounts.owner_account, &account)?;
+            let report = bridge::assess(&account, &owner, &markets, now)?;
             bridge::check_can_pay_out(&report)?;
         }
         let mut vault = Vault {

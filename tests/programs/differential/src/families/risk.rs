@@ -86,6 +86,7 @@ pub fn books(random: &mut Random, digest: &mut Digest) {
         risk.short_minimum_maintenance,
         risk.oracle_contingency,
         risk.delta_notional,
+        risk.liquidity_cost,
         risk.gross,
         risk.option_value,
     ] {
@@ -148,7 +149,7 @@ fn book(random: &mut Random, risk: &mut MarketRisk) -> Result<(), RiskError> {
             _ => arrays.option(kind, expiry, Price(strike), log_strike, 0)?,
         };
     }
-    arrays.evaluate(&legs, risk)
+    arrays.evaluate_beside(&legs, random.below(1 << 34), risk)
 }
 
 /// From a minute to two years, short times as often as long ones.
