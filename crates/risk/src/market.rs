@@ -12,10 +12,12 @@ use crate::spot::{token_value_down, SpotBalance};
 use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 
 mod evaluation;
+mod orders;
 mod payoff;
 pub mod scan;
 mod unwinding;
 pub use evaluation::MarketRisk;
+pub use orders::Order;
 use payoff::{strike_q24, PutSums, StrikeLots};
 use unwinding::UnwindRates;
 

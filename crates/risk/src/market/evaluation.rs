@@ -133,7 +133,7 @@ impl MarketRisk {
 /// Sums over the legs of a book before the scenarios.
 #[derive(Default)]
 pub(super) struct BookSums {
-    absolute_lots: u64,
+    pub absolute_lots: u64,
     /// Σ lots × F/S of linear legs and, by parity, of short puts: Q30.
     linear_q30: i64,
     /// How far the forwards of `linear_q30` move in the columns of the basis, Q30.
@@ -141,7 +141,7 @@ pub(super) struct BookSums {
     perpetual_lots: i64,
     whole_spot_lots: i64,
     /// Owned less borrowed underlying, balances included: lots in Q30.
-    spot_q30: i64,
+    pub spot_q30: i64,
     /// Owned underlying, lots in Q30, and how much of `absolute_lots` is in it.
     owned_q30: i64,
     owned_lots: u64,
@@ -206,16 +206,16 @@ impl BookSums {
 }
 
 /// Where a book's columns go.
-struct Columns<'c> {
-    pnl: &'c mut [i64; COLUMNS],
-    blocks: &'c mut [i64; BLOCK_COLUMNS],
-    long_side: &'c mut LongSide,
+pub(super) struct Columns<'c> {
+    pub pnl: &'c mut [i64; COLUMNS],
+    pub blocks: &'c mut [i64; BLOCK_COLUMNS],
+    pub long_side: &'c mut LongSide,
     /// Delta of the net short options now, lots × Q28.
-    short_delta_q28: &'c mut i64,
+    pub short_delta_q28: &'c mut i64,
 }
 
 /// The part of a book's net longs that is about to expire, in columns of its own.
-struct Fading {
+pub(super) struct Fading {
     /// `1 − DTE` of the nearest of them, Q16.
     nearest_q16: u64,
     blocks: [i64; BLOCK_COLUMNS],
@@ -248,7 +248,7 @@ impl Fading {
 
     /// Adds all of it to the rest of the book.
     #[inline(never)]
-    fn join(&mut self, columns: &mut Columns<'_>) {
+    pub(super) fn join(&mut self, columns: &mut Columns<'_>) {
         for (sum, more) in columns.blocks.iter_mut().zip(&self.blocks) {
             *sum = sum.wrapping_add(*more);
         }
@@ -375,7 +375,7 @@ impl MarketArrays {
         longs.fold(0, |nearest, (entry, _)| nearest.max(self.fading_q16(entry)))
     }
 
-    fn fading_q16(&self, entry: &StrikeEntry) -> u64 {
+    pub(super) fn fading_q16(&self, entry: &StrikeEntry) -> u64 {
         let expiry = self.expiries.get(usize::from(entry.expiry));
         expiry.map_or(0, |expiry| expiry.fading_q16)
     }
@@ -408,7 +408,7 @@ impl MarketArrays {
     /// Fills a book's columns, zero before, but for longs about to expire, which it returns; and the declared errors of a
     /// column and of one of the blocks in Q28.
     #[inline(always)]
-    fn fill(
+    pub(super) fn fill(
         &self,
         columns: &mut Columns<'_>,
         sums: &BookSums,
@@ -446,7 +446,7 @@ impl MarketArrays {
     }
 
     /// Nets options by strike into `net_lots` and sums everything else.
-    fn sum_legs(&mut self, legs: &[Leg]) -> Result<BookSums, RiskError> {
+    pub(super) fn sum_legs(&mut self, legs: &[Leg]) -> Result<BookSums, RiskError> {
         let mut sums = BookSums::default();
         self.net_lots.fill(StrikeLots::default());
         for expiry in &mut self.expiries {

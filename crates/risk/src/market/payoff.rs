@@ -9,7 +9,7 @@ use crate::units::ONE_Q30;
 /// One lot of spot in the format of payoffs. Strikes are rounded to it.
 const ONE_Q24: i64 = 1 << 24;
 /// Strikes this many times spot and beyond are not netted: a sum of payoffs would not fit 64 bits.
-const MOST_STRIKE_Q24: i64 = 64 * ONE_Q24;
+pub(super) const MOST_STRIKE_Q24: i64 = 64 * ONE_Q24;
 
 /// Lots of one strike.
 #[derive(Clone, Copy, Default)]

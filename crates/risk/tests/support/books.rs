@@ -446,6 +446,17 @@ impl Book {
 
     /// The engine's answer where the owner has other lots in the market.
     pub fn risk_beside(&self, other_lots: u64) -> Result<MarketRisk, RiskError> {
+        let (mut arrays, legs, _) = self.arrays(&[])?;
+        let mut risk = MarketRisk::EMPTY;
+        arrays.evaluate_beside(&legs, other_lots, &mut risk)?;
+        Ok(risk)
+    }
+
+    /// The arrays with the book's legs and further ones.
+    pub fn arrays(
+        &self,
+        further: &[(Holding, i64)],
+    ) -> Result<(MarketArrays, Vec<Leg>, Vec<Leg>), RiskError> {
         let inputs = MarketInputs {
             spot: Price(self.spot),
             price_exponent: self.price_exponent,
@@ -458,7 +469,7 @@ impl Book {
             arrays.add_expiry(id as u8, expiry.seconds, expiry.forward_q30, &expiry.smile)?;
         }
         let mut legs = Vec::new();
-        for (holding, lots) in &self.legs {
+        for (holding, lots) in self.legs.iter().chain(further) {
             let mut option = |kind, strike: usize| {
                 let Strike { expiry, mantissa } = self.strikes[strike];
                 arrays.option(kind, expiry as u8, Price(mantissa), ln_q40(mantissa), 0)
@@ -475,9 +486,8 @@ impl Book {
                 lots: *lots,
             });
         }
-        let mut risk = MarketRisk::EMPTY;
-        arrays.evaluate_beside(&legs, other_lots, &mut risk)?;
-        Ok(risk)
+        let further = legs.split_off(self.legs.len());
+        Ok((arrays, legs, further))
     }
 }
 
