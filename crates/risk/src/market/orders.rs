@@ -63,8 +63,8 @@ struct Added {
 impl MarketArrays {
     /// Evaluates a book with pending orders: `initial margin` of the answer is at least what the account needs after any
     /// fills of them, partial ones too, and what those fills lose against mark. Values are those of the book alone, and so is
-    /// everything without orders, bit for bit. So is the liquidity cost, which fills may raise. The maintenance margin is not raised by the loss against mark: orders are
-    /// cancelled before a liquidation.
+    /// everything without orders, bit for bit. So is the liquidity cost, which fills may raise. The maintenance margin is not
+    /// raised by the loss against mark: orders are cancelled before a liquidation.
     ///
     /// Errors: those of [`MarketArrays::evaluate`], of the book with all fills.
     pub fn evaluate_with_orders(
