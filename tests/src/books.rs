@@ -3,9 +3,11 @@
 use crate::{Trader, Underlying, World};
 use anchor_lang::prelude::Pubkey;
 use bytemuck::bytes_of;
+use estuary::bridge::offsets::record_return;
 use estuary::state::{MarketLedger, SeriesKind, StateAccount};
 use estuary_client::risk::{FetchedMarket, FetchedPrice, LoadedMarket, Snapshot};
 use estuary_risk::margin::MarginReport;
+use estuary_risk::returns::{INTERVAL_SECONDS, RETURNS};
 
 /// Lots of a series to hold.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +90,18 @@ impl World {
         let mut account = self.account(trader);
         account.balances[0].amount += change;
         self.overwrite(&trader.account, &account);
+    }
+
+    /// Fills a market's history: a return of a few tenths of a percent in every interval up to now.
+    pub fn fill_returns(&mut self, market: &Underlying) {
+        let mut ledger: MarketLedger = self.read(&market.ledger);
+        for interval in (0..RETURNS as i64).rev() {
+            let time = self.now() - interval * INTERVAL_SECONDS;
+            let change = u64::from(interval as u32).wrapping_mul(2_654_435_761) >> 7 & 0xff;
+            let price = market.listed_price / 100_000 * (99_900 + change);
+            record_return(&mut ledger.returns, time, price);
+        }
+        self.overwrite(&market.ledger, &ledger);
     }
 
     fn overwrite<T: StateAccount + bytemuck::NoUninit>(&mut self, key: &Pubkey, state: &T) {

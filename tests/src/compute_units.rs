@@ -149,9 +149,13 @@ impl Bench {
         let (mut world, house) = World::with_house();
         let mut markets = Vec::new();
         for (args, price) in stage.markets {
-            let args = setup::USUAL_FEES.of(args);
+            let args = CreateMarketArgs {
+                offsets: setup::offsets_with(markets.len() as u16),
+                ..setup::USUAL_FEES.of(args)
+            };
             let market = house.create_market(&mut world, &args, price);
             list_series(&mut world, &house, &market, &stage.rows, price);
+            world.fill_returns(&market);
             markets.push(market);
         }
         let traders = [0; 2].map(|_| house.trader(&mut world, DEPOSIT));

@@ -1,9 +1,9 @@
 //! The fullest books that can exist, for the limits of a transaction and the benchmark.
 
-use crate::setup::{btc_args, flat_slice, mantissa, DAY, USD, USUAL_FEES, VOL_PPB};
+use crate::setup::{btc_args, flat_slice, mantissa, offsets_with, DAY, USD, USUAL_FEES, VOL_PPB};
 use crate::{ix, token, Holding, House, Random, Trader, Underlying, World};
 use estuary::instructions::{CreateMarketArgs, SeriesArgs};
-use estuary::state::{SeriesKind, MAX_BANKS, MAX_POSITIONS};
+use estuary::state::{Clearinghouse, SeriesKind, MAX_BANKS, MAX_POSITIONS};
 use estuary_risk::margin::MarginReport;
 
 const PRICE: f64 = 1_000.0;
@@ -13,7 +13,10 @@ const EXPIRIES: u8 = 16;
 pub fn wide_market(world: &mut World, house: &House, number: u8) -> Underlying {
     let mut args: CreateMarketArgs = USUAL_FEES.of(btc_args());
     args.feed_id[0] = number;
+    let earlier: Clearinghouse = world.read(&house.clearinghouse);
+    args.offsets = offsets_with(earlier.market_count);
     let market = house.create_market(world, &args, PRICE);
+    world.fill_returns(&market);
     let start = world.now();
     let slices: Vec<_> = (0..i64::from(EXPIRIES))
         .map(|expiry| flat_slice(start + (5 + 7 * expiry) * DAY, VOL_PPB))

@@ -5,7 +5,8 @@ use crate::{House, Trader, Underlying};
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use estuary::instructions::{
-    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg, WhatIf,
+    CreateMarketArgs, LiquidateArgs, OffsetArgs, PositionTransfer, SeriesArgs, SurfaceSlice,
+    TradeLeg, WhatIf,
 };
 use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
@@ -98,6 +99,20 @@ pub fn retire_expiry(house: &House, market: &Underlying, expiry: i64) -> Instruc
 /// Opens a market, restricts it to exits, or pauses it.
 pub fn set_market_status(house: &House, market: &Pubkey, status: MarketStatus) -> Instruction {
     house.addresses.set_market_status(*market, status)
+}
+
+/// Changes how far a market and one of a lower index offset each other.
+pub fn set_offset(house: &House, market: &Pubkey, args: OffsetArgs) -> Instruction {
+    house.addresses.set_offset(*market, args)
+}
+
+/// Records a market's price.
+pub fn record_price(house: &House, market: &Underlying) -> Instruction {
+    let priced = PricedMarket {
+        market: market.market,
+        price: market.price_account,
+    };
+    house.addresses.record_price(&priced)
 }
 
 /// Opens a trader's account, which the owner pays for.

@@ -2,9 +2,9 @@
 
 use crate::{ix, token, Feed, World};
 use anchor_lang::prelude::Pubkey;
-use estuary::instructions::{CreateMarketArgs, ScenarioArgs, SeriesArgs, SurfaceSlice};
+use estuary::instructions::{CreateMarketArgs, OffsetArgs, ScenarioArgs, SeriesArgs, SurfaceSlice};
 use estuary::state::series::NO_EXPIRY;
-use estuary::state::{Bank, MarginAccount, Owner, SeriesKind};
+use estuary::state::{Bank, MarginAccount, Owner, SeriesKind, MAX_OFFSETS};
 use estuary_client::address::{self, TokenBank};
 use estuary_client::instruction::Trader as Addresses;
 use estuary_risk::liquidity::LiquidityParameters;
@@ -189,6 +189,9 @@ fn market_args(symbol: &str, lot_size: u64, parameters: &ScenarioParameters) -> 
         maker_fee_ppm: 0,
         taker_fee_ppm: 0,
         option_fee_cap_ppm: 0,
+        offset_floor_ppm: 350_000,
+        stress_vol_ppm: 1_500_000,
+        offsets: Vec::new(),
         // Amounts in the tests are those of exact prices and without a cost of unwinding; those about them switch them on.
         parameters: ScenarioArgs {
             oracle_confidence_ppm: 0,
@@ -212,6 +215,23 @@ pub fn charging_args(
         parameters: scenario_args(parameters),
         ..market_args(symbol, lot_size, parameters)
     }
+}
+
+/// Half of the gains of the first market and of this one count for the other, at a realised correlation of 0.6 and above.
+pub const USUAL_OFFSET: OffsetArgs = OffsetArgs {
+    market: 0,
+    offset_ppm: 500_000,
+    correlation_full_ppm: 600_000,
+    correlation_zero_ppm: 200_000,
+};
+
+/// The same with each of so many markets, as far as a market keeps pairs.
+pub fn offsets_with(markets: u16) -> Vec<OffsetArgs> {
+    let with = |market| OffsetArgs {
+        market,
+        ..USUAL_OFFSET
+    };
+    (0..markets).take(MAX_OFFSETS).map(with).collect()
 }
 
 /// Bitcoin, in lots of 0.001.

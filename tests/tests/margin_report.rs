@@ -154,16 +154,22 @@ fn a_book_can_be_read_off_the_report() {
     assert!(btc.worst_spot_move < 4 || (9..12).contains(&btc.worst_spot_move));
     assert_eq!(btc.worst_vol_level, 2);
     assert_eq!(btc.price, 10_000_000_000_000);
-    assert_eq!(
-        summary.scenario_loss,
-        [&btc, &sol]
-            .map(|view| {
-                let loss = view.certified_loss + view.twist + view.skew + view.basis;
-                (loss + view.expiring_longs).min(view.defined_loss)
-            })
-            .iter()
-            .sum::<i64>()
-    );
+    let besides = |view: &MarketReportView| {
+        let blocks = view.twist + view.skew + view.basis;
+        (blocks + view.expiring_longs).min(view.defined_loss)
+    };
+    let alone = |view: &MarketReportView| {
+        let loss = view.certified_loss + view.twist + view.skew + view.basis;
+        (loss + view.expiring_longs).min(view.defined_loss)
+    };
+    // Nothing offsets anything, but two markets need not lose most at once.
+    assert_eq!(summary.scan_initial.offset_ppm, 0);
+    assert_eq!(summary.scan_initial, summary.scan_maintenance);
+    let together = summary.scan_initial.scan_loss + besides(&btc) + besides(&sol);
+    // A micro-unit of the short-option minimum of nothing is cut by what the calls can lose.
+    assert!((together..=together + 1).contains(&summary.scenario_loss));
+    assert!(together < alone(&btc) + alone(&sol));
+    assert!(summary.scan_initial.scan_loss >= btc.certified_loss.max(sol.certified_loss));
     assert!(btc.certified_loss >= btc.scan_loss && btc.scan_loss > 16_000 * USD as i64);
     // The positions' contributions are the market's worst column, each rounded down.
     let of = |market: u16| {

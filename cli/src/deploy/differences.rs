@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use estuary::bridge::store_parameters;
+use estuary::instructions::OffsetArgs;
 use estuary::state::Market;
 
 use super::config::MarketConfig;
@@ -22,7 +23,7 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
         found.price_exponent,
         args.price_exponent,
     );
-    let numbers: [(&str, u64, u64); 13] = [
+    let numbers: [(&str, u64, u64); 15] = [
         ("lot_size_billionths", found.lot_size, args.lot_size),
         (
             "max_price_age_seconds",
@@ -84,10 +85,21 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
             found.option_fee_cap_ppm.into(),
             args.option_fee_cap_ppm.into(),
         ),
+        (
+            "offset_floor_ppm",
+            found.offset_floor_ppm.into(),
+            args.offset_floor_ppm.into(),
+        ),
+        (
+            "stress_vol_ppm",
+            found.stress_vol_ppm.into(),
+            args.stress_vol_ppm.into(),
+        ),
     ];
     for (key, chain, file) in numbers {
         plan.compare(&name(key), chain, file);
     }
+    plan.compare(&name("offsets"), offsets(found), args.offsets.clone());
     let wanted = store_parameters(&args.parameters)?;
     macro_rules! parameters {
         ($stored:expr, $wanted:expr, $($key:ident),*) => {
@@ -136,4 +148,19 @@ pub fn same_parameters(plan: &mut Plan, config: &MarketConfig, found: &Market) -
         unwind_vega_impact_ppm
     );
     Ok(())
+}
+
+/// The market's offsets as they are to be: terms that wait are the latest set.
+fn offsets(found: &Market) -> Vec<OffsetArgs> {
+    let used = found.offsets.iter().filter(|entry| entry.is_used != 0);
+    used.map(|entry| {
+        let terms = entry.terms_at(i64::MAX);
+        OffsetArgs {
+            market: entry.market,
+            offset_ppm: terms.offset_ppm,
+            correlation_full_ppm: terms.correlation_full_ppm,
+            correlation_zero_ppm: terms.correlation_zero_ppm,
+        }
+    })
+    .collect()
 }

@@ -227,7 +227,7 @@ fn a_difference_that_cannot_be_changed_stops_everything_by_name() {
             "vol_up_ppm = 400_000",
             "market SOL: parameters.vol_up_ppm is 500000",
         ),
-        ("symbol = \"BTC\"", "symbol = \"XBT\"", "market XBT: symbol"),
+        ("\"BTC\"", "\"XBT\"", "market XBT: symbol"),
         (
             "taker_fee_ppm = 500",
             "taker_fee_ppm = 501",
@@ -242,6 +242,16 @@ fn a_difference_that_cannot_be_changed_stops_everything_by_name() {
             "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU",
             "7tyRKDhomWMU2jGHS4hbNUAYQJoWxFsUWxmGm6aCGPRz",
             "clearinghouse.settlement_mint is 4zMM",
+        ),
+        (
+            "offset_floor_ppm = 350_000",
+            "offset_floor_ppm = 400_000",
+            "market BTC: offset_floor_ppm is 350000 on the cluster and 400000",
+        ),
+        (
+            "offset_ppm = 500_000",
+            "offset_ppm = 400_000",
+            "market ETH: offsets is [OffsetArgs { market: 0, offset_ppm: 500000",
         ),
         (
             "max_account_debt_millionths = 10_000_000_000",

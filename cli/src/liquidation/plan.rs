@@ -6,6 +6,7 @@ use estuary_risk::liquidation::{
 };
 use estuary_risk::margin::{AccountTotals, MarginReport};
 use estuary_risk::market::Leg;
+use estuary_risk::portfolio::Offsets;
 use estuary_risk::units::{Money, RiskError, MAX_LOTS_PER_MARKET};
 
 use crate::risk::book::{self, refusal, Book, Priced};
@@ -155,12 +156,14 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Plan, InputError> {
     for (index, market) in input.markets.iter().enumerate() {
         books.push(LiveBook::new(Book::new(account, index, market, notes)?)?);
     }
-    let before = report(outside, &mut views(&mut books))
+    let before = report((outside, &input.offsets), &mut views(&mut books))
         .and_then(Health::of)
         .map_err(overflow)?;
     let (mut calls, mut after) = (Vec::new(), before);
     while calls.len() < MAX_CALLS {
-        let Some(call) = call(&mut outside, &mut books, &mut after).map_err(overflow)? else {
+        let Some(call) =
+            call((&mut outside, &input.offsets), &mut books, &mut after).map_err(overflow)?
+        else {
             break;
         };
         calls.push(call);
@@ -197,19 +200,20 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Plan, InputError> {
 
 /// One call of `liquidate`, `None` where there is nothing to do. `state` is the account before, then after.
 fn call(
-    outside: &mut AccountTotals,
+    (outside, offsets): (&mut AccountTotals, &Offsets),
     books: &mut [LiveBook<'_>],
     state: &mut Health,
 ) -> Result<Option<Call>, RiskError> {
     let mut held: Vec<Vec<i64>> = books.iter().map(LiveBook::held).collect();
     let mut takes: Vec<Take> = Vec::new();
     let mut views = views(books);
-    let outcome: LiquidationOutcome = match plan(*outside, u64::MAX, &mut views, &mut takes) {
-        Ok(outcome) => outcome,
-        Err(LiquidationError::Risk(error)) => return Err(error),
-        Err(_) => return Ok(None),
-    };
-    let reports = reports_after_each(*outside, &mut views, &takes, &outcome)?;
+    let outcome: LiquidationOutcome =
+        match plan((*outside, offsets), u64::MAX, &mut views, &mut takes) {
+            Ok(outcome) => outcome,
+            Err(LiquidationError::Risk(error)) => return Err(error),
+            Err(_) => return Ok(None),
+        };
+    let reports = reports_after_each((*outside, offsets), &mut views, &takes, &outcome)?;
     let before = *state;
     let mut steps = Vec::with_capacity(takes.len());
     for (index, (take, report)) in takes.iter().zip(reports).enumerate() {

@@ -2,11 +2,12 @@
 
 use estuary_risk::margin::{AccountTotals, MarginReport};
 use estuary_risk::market::{Leg, MarketArrays, MarketRisk};
+use estuary_risk::portfolio::Portfolio;
 use estuary_risk::scenario::{Scenario, ScenarioGrid, COLUMNS};
 use estuary_risk::units::{Money, RiskError, ONE_Q30};
 
 use super::book::{self, refusal, Book, Priced};
-use super::input::{Account, Holding, Input, Market};
+use super::input::{Account, Holding, Input};
 use super::json::InputError;
 use super::notes::Notes;
 use super::quote::{self, Quote};
@@ -21,6 +22,8 @@ pub struct Margin {
     pub report: MarginReport,
     /// What the requirements are made of.
     pub totals: AccountTotals,
+    /// X and P in both margins.
+    pub portfolio: Portfolio,
     /// Equity less initial margin.
     pub health_initial: Money,
     /// Equity less maintenance margin.
@@ -79,30 +82,32 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Vec<Margin>, InputErr
         .as_ref()
         .ok_or_else(|| InputError::new("account", "missing"))?;
     let Some(after) = &input.after else {
-        return Ok(vec![of_account(account, &input.markets, notes)?]);
+        return Ok(vec![of_account(account, input, notes)?]);
     };
     // What there is to note of the account is noted of the larger one.
-    let before = of_account(account, &input.markets, &mut Notes::default())?;
-    Ok(vec![before, of_account(after, &input.markets, notes)?])
+    let before = of_account(account, input, &mut Notes::default())?;
+    Ok(vec![before, of_account(after, input, notes)?])
 }
 
-fn of_account(account: &Account, all: &[Market], notes: &mut Notes) -> Result<Margin, InputError> {
+fn of_account(account: &Account, input: &Input, notes: &mut Notes) -> Result<Margin, InputError> {
     let overflow = |error| refusal("account", error);
     let cash = book::cash(account)?;
     let mut totals = AccountTotals::with_cash(cash);
-    let mut markets = Vec::with_capacity(all.len());
-    for (index, market) in all.iter().enumerate() {
+    let mut markets = Vec::with_capacity(input.markets.len());
+    for (index, market) in input.markets.iter().enumerate() {
         let book = Book::new(account, index, market, notes)?;
         let (row, cost, paid) = evaluate(&book)?;
         totals.add_market(&row.risk, cost).map_err(overflow)?;
         totals.cash = totals.cash.minus(paid).map_err(overflow)?;
         markets.push(row);
     }
-    let report = totals.report().map_err(overflow)?;
+    let offsets = &input.offsets;
+    let report = totals.report_with(offsets).map_err(overflow)?;
     Ok(Margin {
         health_initial: report.health_initial().map_err(overflow)?,
         health_maintenance: report.health_maintenance().map_err(overflow)?,
         report,
+        portfolio: totals.portfolio_with(offsets).map_err(overflow)?,
         totals,
         markets,
     })

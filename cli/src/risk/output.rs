@@ -1,6 +1,7 @@
 //! The answers as JSON: the names are an interface.
 
 use estuary_risk::market::MarketRisk;
+use estuary_risk::portfolio::{Portfolio, ScanLoss};
 use estuary_risk::units::Money;
 
 use super::decimal::Decimal;
@@ -53,7 +54,15 @@ fn margin(margin: &Margin) -> Vec<(&'static str, Node)> {
         ("senior", amount(report.senior)),
         ("initial_margin", amount(report.initial_margin)),
         ("maintenance_margin", amount(report.maintenance_margin)),
-        ("scenario_loss", amount(margin.totals.scenario_loss)),
+        (
+            "scenario_loss",
+            amount(margin.portfolio.initial.scenario_loss),
+        ),
+        (
+            "scenario_loss_maintenance",
+            amount(margin.portfolio.maintenance.scenario_loss),
+        ),
+        ("scan", scan(&margin.portfolio)),
         ("short_minimum", amount(margin.totals.short_minimum)),
         (
             "short_minimum_maintenance",
@@ -72,6 +81,28 @@ fn margin(margin: &Margin) -> Vec<(&'static str, Node)> {
             Node::List(margin.markets.iter().map(margin_market).collect()),
         ),
     ]
+}
+
+/// X in both margins, and what it is the largest of.
+fn scan(portfolio: &Portfolio) -> Node {
+    let of = |scan: &ScanLoss| {
+        object([
+            ("offset", fraction(i64::from(scan.offset_ppm)).into()),
+            ("offset_loss", money(scan.offset_loss).into()),
+            ("largest_floor", money(scan.largest_floor).into()),
+            ("sum_floor", money(scan.sum_floor).into()),
+            ("scan_loss", money(scan.scan_loss).into()),
+        ])
+    };
+    object([
+        ("sum", money(portfolio.total).into()),
+        (
+            "offset_floor",
+            fraction(i64::from(portfolio.floor_ppm)).into(),
+        ),
+        ("initial", of(&portfolio.initial)),
+        ("maintenance", of(&portfolio.maintenance)),
+    ])
 }
 
 fn margin_market(market: &MarketMargin) -> Node {

@@ -95,6 +95,11 @@ pub fn margins(margins: &[Margin], notes: &Notes) -> String {
     let mut out = String::from("Account (quote units)\n");
     let columns: Vec<_> = margins.iter().map(account_figures).collect();
     write_figures(&columns, &mut out);
+    if margins.iter().any(|margin| margin.portfolio.markets > 1) {
+        out.push_str("\nAcross markets\n");
+        let columns: Vec<_> = margins.iter().map(across_markets).collect();
+        write_figures(&columns, &mut out);
+    }
     let markets = margins.first().map_or(0, |margin| margin.markets.len());
     for index in 0..markets {
         let states: Vec<_> = margins.iter().map(|one| &one.markets[index]).collect();
@@ -110,7 +115,11 @@ fn account_figures(margin: &Margin) -> Vec<(&'static str, String)> {
         ("senior", report.senior),
         ("initial margin", report.initial_margin),
         ("maintenance margin", report.maintenance_margin),
-        ("scenario loss", margin.totals.scenario_loss),
+        ("scenario loss", margin.portfolio.initial.scenario_loss),
+        (
+            "scenario loss, maintenance",
+            margin.portfolio.maintenance.scenario_loss,
+        ),
         ("short-option minimum", margin.totals.short_minimum),
         ("oracle contingency", margin.totals.oracle_contingency),
         ("liquidity cost", margin.totals.liquidity_cost),
@@ -120,6 +129,29 @@ fn account_figures(margin: &Margin) -> Vec<(&'static str, String)> {
     ]
     .map(|(name, value)| (name, cents(value)))
     .to_vec()
+}
+
+/// X of several markets, and what it is the largest of.
+fn across_markets(margin: &Margin) -> Vec<(&'static str, String)> {
+    let (initial, maintenance) = (&margin.portfolio.initial, &margin.portfolio.maintenance);
+    let share = |ppm: u32| fraction(ppm.into()).to_string();
+    vec![
+        ("share of gains, initial", share(initial.offset_ppm)),
+        ("share of gains, maintenance", share(maintenance.offset_ppm)),
+        ("worst node, initial", cents(initial.offset_loss)),
+        ("worst node, maintenance", cents(maintenance.offset_loss)),
+        (
+            "floor of the largest, initial",
+            cents(initial.largest_floor),
+        ),
+        (
+            "floor of the largest, maintenance",
+            cents(maintenance.largest_floor),
+        ),
+        ("floor of the sum", cents(initial.sum_floor)),
+        ("scan loss, initial", cents(initial.scan_loss)),
+        ("scan loss, maintenance", cents(maintenance.scan_loss)),
+    ]
 }
 
 /// A market's figures; where `limited`, with the most that it can lose.

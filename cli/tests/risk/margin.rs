@@ -123,8 +123,17 @@ fn an_answer_adds_up() {
         };
         markets.iter().map(of).sum()
     };
-    let loss = added(&parts);
-    assert!((field("scenario_loss") - loss).abs() < 2e-6);
+    let alone = added(&parts);
+    let scan = &got["scan"]["initial"];
+    // Markets without an entry of their own offset nothing, but need not lose most at once.
+    assert_eq!(number(&scan["offset"]), 0.0);
+    assert!((number(&got["scan"]["sum"]) - added(&parts[..1])).abs() < 2e-6);
+    let terms = ["offset_loss", "largest_floor", "sum_floor"].map(|term| number(&scan[term]));
+    let scan = number(&scan["scan_loss"]);
+    assert_eq!(scan, terms.into_iter().fold(0.0, f64::max));
+    let loss = (scan + added(&parts[1..])).min(alone);
+    assert!((field("scenario_loss") - loss).abs() < 4e-6);
+    assert_eq!(field("scenario_loss_maintenance"), field("scenario_loss"));
     for charge in [
         "short_minimum",
         "short_minimum_maintenance",

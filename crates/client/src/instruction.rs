@@ -4,7 +4,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{system_program, InstructionData, ToAccountMetas};
 use estuary::instructions::{
-    CreateMarketArgs, LiquidateArgs, PositionTransfer, SeriesArgs, SurfaceSlice, TradeLeg, WhatIf,
+    CreateMarketArgs, LiquidateArgs, OffsetArgs, PositionTransfer, SeriesArgs, SurfaceSlice,
+    TradeLeg, WhatIf,
 };
 use estuary::report::ReportPage;
 use estuary::state::MarketStatus;
@@ -252,6 +253,26 @@ impl House {
             market,
         };
         build(accounts, instruction::SetMarketStatus { status })
+    }
+
+    /// Changes how far a market and one of a lower index offset each other.
+    pub fn set_offset(&self, market: Pubkey, args: OffsetArgs) -> Instruction {
+        let accounts = accounts::SetOffset {
+            authority: self.authority,
+            clearinghouse: self.clearinghouse,
+            market,
+        };
+        build(accounts, instruction::SetOffset { args })
+    }
+
+    /// Records the price of a market in which nobody trades.
+    pub fn record_price(&self, priced: &PricedMarket) -> Instruction {
+        let accounts = accounts::RecordPrice {
+            market: priced.market,
+            ledger: ledger(&priced.market),
+            price: priced.price,
+        };
+        build(accounts, instruction::RecordPrice {})
     }
 
     /// Opens a margin account that `payer` pays for.

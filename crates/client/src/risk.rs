@@ -7,7 +7,7 @@ use estuary::{
     instructions::WhatIf,
     oracle::{self, CheckedPrice, PriceLimits},
     report::{MarketReportView, PositionsView, SummaryView, WhatIfView},
-    state::{MarginAccount, MarketLedger, Owner, Round},
+    state::{MarginAccount, MarketLedger, Owner, Round, StoredReturns},
     EstuaryError,
 };
 use estuary_risk::margin::MarginReport;
@@ -41,6 +41,8 @@ pub struct LoadedMarket {
     pub account: MarketAccount,
     /// Its rounds of claims that a loss has lowered.
     pub lowered_rounds: Vec<Round>,
+    /// What its ledger knows of the price's returns.
+    pub returns: StoredReturns,
     /// Its price, where the account's margin depends on it.
     pub price: Option<CheckedPrice>,
 }
@@ -76,6 +78,7 @@ impl LoadedMarket {
         };
         Ok(Self {
             lowered_rounds: ledger.claims.lowered_rounds(),
+            returns: ledger.returns,
             price,
             account,
         })
@@ -88,6 +91,7 @@ impl LoadedMarket {
             header: &self.account.header,
             table: &self.account.table,
             lowered_rounds: &self.lowered_rounds,
+            returns: &self.returns,
             price: self.price,
         }
     }

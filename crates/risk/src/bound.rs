@@ -13,8 +13,10 @@
 
 use crate::array::StrikeArray;
 use crate::scenario::{
-    ScenarioGrid, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_NODES, TAILS_PER_SIDE, VOL_UP,
+    ScenarioGrid, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS,
+    TAILS_PER_SIDE, VOL_LEVELS, VOL_UP,
 };
+use crate::units::{LotValue, Money, RiskError};
 
 /// The sum of a book's net long options in every column.
 pub struct LongSide {
@@ -77,6 +79,7 @@ const _: () = assert!(COLUMNS == 33);
 
 /// Everything is scaled down by the bits of the book's lots, so that a value (within ±8 spot per lot)
 /// takes 31 bits and every product of two fits 63.
+#[derive(Clone, Copy)]
 struct Scale(u32);
 
 /// One end of a cell.
@@ -128,7 +131,7 @@ impl<'c> Cells<'c> {
             pnl,
             long_side,
             grid,
-            scale: Scale(64u32.saturating_sub(absolute_lots.leading_zeros())),
+            scale: Scale::of(absolute_lots),
         }
     }
 
@@ -145,7 +148,7 @@ impl<'c> Cells<'c> {
     /// Calls `visit` with level, left node and dip of every cell of the core that has one.
     #[inline(always)]
     fn visit_core(&self, mut visit: impl FnMut(usize, usize, &Dip)) {
-        for level in 0..crate::scenario::VOL_LEVELS {
+        for level in 0..VOL_LEVELS {
             let first = level.wrapping_mul(SPOT_NODES);
             let mut left = self.end(first, 0);
             for node in 1..SPOT_NODES {
@@ -154,6 +157,36 @@ impl<'c> Cells<'c> {
                     visit(level, node.wrapping_sub(1), &dip);
                 }
                 left = right;
+            }
+        }
+    }
+
+    /// Calls `visit` with tail, left and right end, and their inverse weights in Q16, of every cell outside the core that is
+    /// switched on.
+    #[inline(always)]
+    fn visit_tails(&self, mut visit: impl FnMut(usize, &End, &End, (i64, i64))) {
+        let outermost = [(0, 0), (SPOT_NODES.wrapping_sub(1), TAILS_PER_SIDE)];
+        for (node, first_tail) in outermost {
+            let column = VOL_UP.wrapping_mul(SPOT_NODES).wrapping_add(node);
+            let mut inner = self.end(column, node);
+            let mut inner_inverse_weight = 1i64 << 16;
+            for tail in first_tail..first_tail.wrapping_add(TAILS_PER_SIDE) {
+                let outer = self.end(
+                    CORE_COLUMNS.wrapping_add(tail),
+                    SPOT_NODES.wrapping_add(tail),
+                );
+                let weights = self.grid.tail_inverse_weight_q16.get(tail);
+                let inverse_weight = weights.copied().unwrap_or(0);
+                if inverse_weight == 0 {
+                    break;
+                }
+                if node < CENTRE_NODE {
+                    visit(tail, &outer, &inner, (inverse_weight, inner_inverse_weight));
+                } else {
+                    visit(tail, &inner, &outer, (inner_inverse_weight, inverse_weight));
+                }
+                inner = outer;
+                inner_inverse_weight = inverse_weight;
             }
         }
     }
@@ -182,6 +215,10 @@ pub fn core_dips(
 }
 
 impl Scale {
+    fn of(absolute_lots: u64) -> Self {
+        Self(64u32.saturating_sub(absolute_lots.leading_zeros()))
+    }
+
     /// Rounded down; at most 31 bits and a sign.
     #[inline(always)]
     fn down(&self, value: i64) -> i64 {
@@ -190,6 +227,9 @@ impl Scale {
 
     /// Back from a scaled amount.
     fn up(&self, scaled: i64) -> i64 {
+        if self.0 < 30 && scaled.unsigned_abs() < 1 << 33 {
+            return scaled << self.0;
+        }
         let amount = i128::from(scaled).wrapping_shl(self.0);
         let most = if scaled < 0 { i64::MIN } else { i64::MAX };
         i64::try_from(amount).unwrap_or(most)
@@ -226,9 +266,36 @@ impl Scale {
     }
 }
 
+/// Cells of the grid: those between the nodes of the core, by their left node, then those that end at each tail.
+pub const CELLS: usize = SPOT_NODES - 1 + TAILS;
+/// First cell that ends at a tail.
+const TAIL_CELLS: usize = SPOT_NODES - 1;
+/// Stands for a cell whose chord is the bound.
+const NO_DIP: i64 = i64::MIN;
+
+/// What a book loses where the bound dips below the chord, cell by cell, the worst of the volatility levels; weighted between
+/// the tails. Scaled by the bits of the book's lots, as are all losses here.
+pub struct CellLosses {
+    dips: [i64; CELLS],
+}
+
+impl CellLosses {
+    /// No dips.
+    pub const NONE: Self = Self {
+        dips: [NO_DIP; CELLS],
+    };
+
+    #[inline(always)]
+    fn raise(&mut self, cell: usize, loss: i64) {
+        if let Some(dip) = self.dips.get_mut(cell) {
+            *dip = loss.max(*dip);
+        }
+    }
+}
+
 /// Upper bound on the weighted loss over the whole range of spot at each volatility level (lots ×
 /// fraction of spot in Q28), without the kernel's declared error: at least `scan_loss_q28`, the
-/// largest weighted loss at a node.
+/// largest weighted loss at a node. Fills in the losses of the dips, none before.
 ///
 /// `absolute_lots` is the book's Σ|lots|, below 2^32.
 pub fn certified_loss_q28(
@@ -237,53 +304,130 @@ pub fn certified_loss_q28(
     grid: &ScenarioGrid,
     absolute_lots: u64,
     scan_loss_q28: i64,
+    losses: &mut CellLosses,
 ) -> i64 {
     if long_side.lots == 0 {
         return scan_loss_q28;
     }
     let cells = Cells::new(pnl, long_side, grid, absolute_lots);
-    let mut loss = 0i64;
-    cells.visit_core(|_, _, dip| loss = loss.max(dip.pnl.saturating_neg()));
-    let outermost = [(0, 0), (SPOT_NODES.wrapping_sub(1), TAILS_PER_SIDE)];
-    for (node, first_tail) in outermost {
-        let column = VOL_UP.wrapping_mul(SPOT_NODES).wrapping_add(node);
-        let mut inner = cells.end(column, node);
-        let mut inner_inverse_weight = 1i64 << 16;
-        for tail in first_tail..first_tail.wrapping_add(TAILS_PER_SIDE) {
-            let outer = cells.end(
-                CORE_COLUMNS.wrapping_add(tail),
-                SPOT_NODES.wrapping_add(tail),
-            );
-            let inverse_weight = grid.tail_inverse_weight_q16.get(tail).copied().unwrap_or(0);
-            if inverse_weight == 0 {
-                break;
-            }
-            let falling = node < CENTRE_NODE;
-            let (left, right) = if falling {
-                (&outer, &inner)
-            } else {
-                (&inner, &outer)
-            };
-            let weights = if falling {
-                (inverse_weight, inner_inverse_weight)
-            } else {
-                (inner_inverse_weight, inverse_weight)
-            };
-            if let Some(dip) = cells.scale.dip(left, right) {
-                loss = loss.max(weighted_loss(&dip, weights));
-            }
-            inner = outer;
-            inner_inverse_weight = inverse_weight;
+    cells.visit_core(|_, node, dip| losses.raise(node, dip.pnl.saturating_neg()));
+    cells.visit_tails(|tail, left, right, weights| {
+        if let Some(dip) = cells.scale.dip(left, right) {
+            losses.raise(TAIL_CELLS.wrapping_add(tail), weighted_loss(&dip, weights));
         }
-    }
+    });
+    let loss = losses.dips.iter().fold(0i64, |most, dip| most.max(*dip));
     scan_loss_q28.max(cells.scale.up(loss))
 }
 
+/// A book's loss around every node of the core and in the cell up to every tail.
+pub struct NodeLosses {
+    scaled: [i64; SPOT_MOVES],
+    scale: Scale,
+}
+
+impl NodeLosses {
+    /// L̃ of a book: for a node of the core the worst, over volatility levels, of the certified loss on the cells that meet at it
+    /// or at a node beside it; for a tail the weighted certified loss on the cell that ends at it. So at the same fraction of
+    /// their ranges no markets lose more together than their losses around one node. A gain is negative and rounded down; a
+    /// tail that is switched off has none.
+    ///
+    /// `losses` are those of the dips, of [`certified_loss_q28`] with the same book.
+    pub fn new(
+        pnl: &[i64; COLUMNS],
+        grid: &ScenarioGrid,
+        absolute_lots: u64,
+        losses: &CellLosses,
+    ) -> Self {
+        let scale = Scale::of(absolute_lots);
+        let mut scaled = [0; SPOT_MOVES];
+        let (core, tails) = scaled.split_at_mut(SPOT_NODES);
+        let (core_dips, tail_dips) = losses.dips.split_at(TAIL_CELLS);
+        let (levels, _) = pnl.as_chunks::<SPOT_NODES>();
+        let [down, base, up, ..] = levels else {
+            return Self { scaled, scale };
+        };
+        // The lowest of a node over the levels.
+        let mut lowest = *up;
+        for (lowest, (down, base)) in lowest.iter_mut().zip(down.iter().zip(base)) {
+            *lowest = (*lowest).min(*down).min(*base);
+        }
+        let ends = lowest.map(|pnl| scale.down(pnl).wrapping_neg());
+        // L: of the two cells that meet at each node.
+        let mut meeting = [0; SPOT_NODES];
+        let mut left = NO_DIP;
+        let (inner, last) = meeting.split_at_mut(TAIL_CELLS);
+        let cells = ends.iter().zip(ends.iter().skip(1)).zip(core_dips);
+        for (both, ((one, other), dip)) in inner.iter_mut().zip(cells) {
+            let cell = (*one).max(*other).max(*dip);
+            *both = cell.max(left);
+            left = cell;
+        }
+        last.fill(left);
+        let [a, b, c, d, e, f, g, h, i] = meeting;
+        // The cells of a node are among those of the nodes beside it.
+        core.copy_from_slice(&[
+            a.max(b),
+            a.max(c),
+            b.max(d),
+            c.max(e),
+            d.max(f),
+            e.max(g),
+            f.max(h),
+            g.max(i),
+            h.max(i),
+        ]);
+        let inverses = grid.tail_inverse_weight_q16.iter();
+        let outer = pnl.iter().skip(CORE_COLUMNS).zip(inverses).zip(tail_dips);
+        let [first, .., last] = up;
+        let mut inner = weighted(scale.down(*first), 1 << 16);
+        for (tail, (loss, ((pnl, inverse), dip))) in tails.iter_mut().zip(outer).enumerate() {
+            if tail == TAILS_PER_SIDE {
+                inner = weighted(scale.down(*last), 1 << 16);
+            }
+            // Weights only fall outwards: beyond a tail that is switched off all are.
+            if *inverse != 0 {
+                let outer = weighted(scale.down(*pnl), *inverse);
+                *loss = inner.max(outer).max(*dip);
+                inner = outer;
+            }
+        }
+        Self { scaled, scale }
+    }
+
+    /// In money, with an error in Q28 added to each and at most `most`, rounded up.
+    pub(crate) fn money_up(
+        &self,
+        lot_value: &LotValue,
+        error_q28: i128,
+        most: Money,
+    ) -> Result<[Money; SPOT_MOVES], RiskError> {
+        let error = i64::try_from(error_q28).unwrap_or(i64::MAX);
+        let error = self.scale.down(error.saturating_neg()).saturating_neg();
+        lot_value.money_up_each(&self.scaled, error, self.scale.0, most)
+    }
+}
+
+/// The loss of a scaled profit and loss at an end of an outer cell times the weight there, rounded up: a loss by a weight that is
+/// rounded up, a gain by one that is rounded down. The weight is inverse in Q16.
+#[inline(always)]
+fn weighted(pnl: i64, inverse_q16: i64) -> i64 {
+    let inverse = inverse_q16.max(1 << 16).unsigned_abs();
+    // A scaled profit or loss is below 2^33.
+    let product = pnl.unsigned_abs() << 16;
+    if pnl < 0 {
+        let loss = product.checked_div(inverse).unwrap_or(0);
+        return loss.cast_signed().saturating_add(1);
+    }
+    let gain = product.checked_div(inverse.saturating_add(1)).unwrap_or(0);
+    gain.cast_signed().wrapping_neg()
+}
+
 /// The dip's loss times the weight at its place (scaled), rounded up; inverse weights of the left and
-/// right end in Q16.
+/// right end in Q16. A gain counts by the smaller weight.
 fn weighted_loss(dip: &Dip, (left, right): (i64, i64)) -> i64 {
     if dip.pnl >= 0 {
-        return 0;
+        return weighted(dip.pnl, left.max(right));
     }
     // Inverse weights are below 2^36 and the position at most 2^31: the product may take 67 bits.
     let rise =

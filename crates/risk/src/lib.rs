@@ -5,7 +5,8 @@
 //!
 //! numbers ([`units`], [`fixed`], [`normal`]) → one option ([`black76`], [`smile`]) → the stress
 //! scenarios ([`scenario`], [`blocks`]) → one strike in every scenario ([`mod@array`]) → what lies between the nodes
-//! ([`bound`]) → what is charged besides ([`charges`], [`liquidity`]) → one token balance ([`spot`]) → one market ([`market`]) → one account ([`margin`]) → what a liquidator takes
+//! ([`bound`]) → what is charged besides ([`charges`], [`liquidity`]) → one token balance ([`spot`]) → one market ([`market`]) →
+//! several that offset one another ([`portfolio`], by what [`returns`] say) → one account ([`margin`]) → what a liquidator takes
 //! ([`liquidation`]) and what a trade costs ([`fees`]).
 #![no_std]
 #![forbid(unsafe_code)]
@@ -36,6 +37,8 @@ pub mod margin;
 pub mod market;
 pub mod normal;
 mod normal_table;
+pub mod portfolio;
+pub mod returns;
 pub mod scenario;
 pub mod settlement;
 pub mod smile;

@@ -1,8 +1,8 @@
 //! From the markets' risks to an account's requirement, its equity in two layers, and what its health
-//! allows (sections 5, 7 and 8 of `margin-model.md`). Until the offsets across underlyings are built,
-//! the markets' losses simply add up.
+//! allows (sections 5, 7 and 8 of `margin-model.md`).
 
 use crate::market::MarketRisk;
+use crate::portfolio::{Offsets, Portfolio, PortfolioSums};
 use crate::units::{Money, RiskError};
 
 /// Initial margin is at least gross exposure divided by this: "up to 20:1 hedged".
@@ -25,8 +25,10 @@ pub struct AccountTotals {
     pub option_value: Money,
     /// Profit and loss of perpetuals and futures not yet settled: value at mark plus cost.
     pub unsettled: Money,
-    /// P: the markets' certified losses with twist, skew and basis, added.
+    /// What the markets' scenarios take alone: their certified losses with twist, skew and basis, added. P is at most this.
     pub scenario_loss: Money,
+    /// What they lose and gain together, of which P is made.
+    pub portfolio: PortfolioSums,
     /// SOM: the markets' short-option minimums of the initial margin, added.
     pub short_minimum: Money,
     /// Those of the maintenance margin, added.
@@ -62,19 +64,43 @@ impl AccountTotals {
         }
     }
 
-    /// Adds a market; `cost` is the sum of the cost of the account's linear positions in it.
+    /// Adds a market; `cost` is the sum of the cost of the account's linear positions in it. Markets are added in the order of
+    /// the offsets that the report is made with, those without positions included.
     pub fn add_market(&mut self, risk: &MarketRisk, cost: Money) -> Result<(), RiskError> {
+        self.add_market_at(self.portfolio.next_place(), risk, cost)
+    }
+
+    /// [`AccountTotals::add_market`] of one whose place in the offsets is this.
+    pub(crate) fn add_market_at(
+        &mut self,
+        place: u8,
+        risk: &MarketRisk,
+        cost: Money,
+    ) -> Result<(), RiskError> {
         self.spot_value = self.spot_value.plus(risk.spot_value)?;
         self.option_value = self.option_value.plus(risk.option_value)?;
         self.unsettled = self.unsettled.plus(risk.linear_value)?.plus(cost)?;
-        self.scenario_loss = self.scenario_loss.plus(risk.scenario_loss()?)?;
-        let (initial, maintenance) = risk.short_minimums()?;
-        self.short_minimum = self.short_minimum.plus(initial)?;
-        self.short_minimum_maintenance = self.short_minimum_maintenance.plus(maintenance)?;
+        let parts = risk.parts()?;
+        self.scenario_loss = self.scenario_loss.plus(parts.scenario_loss)?;
+        self.portfolio.add(
+            place,
+            &risk.node_losses,
+            parts.certified_loss,
+            parts.besides,
+        )?;
+        self.short_minimum = self.short_minimum.plus(parts.short_minimum)?;
+        self.short_minimum_maintenance = self
+            .short_minimum_maintenance
+            .plus(parts.short_minimum_maintenance)?;
         self.oracle_contingency = self.oracle_contingency.plus(risk.oracle_contingency)?;
         self.liquidity_cost = self.liquidity_cost.plus(risk.liquidity_cost)?;
         self.gross = self.gross.plus(risk.gross)?;
         Ok(())
+    }
+
+    /// X and P in both margins: what the scenarios take of all markets together.
+    pub fn portfolio_with(&self, offsets: &Offsets) -> Result<Portfolio, RiskError> {
+        self.portfolio.portfolio(offsets, self.scenario_loss)
     }
 
     /// What the positions can lose at most. Without debts, shorts and linear positions that is what they are worth, so
@@ -87,20 +113,36 @@ impl AccountTotals {
         self.spot_value.plus(self.option_value)
     }
 
-    /// The report. Requirements are rounded up.
+    /// The report without offsets across markets. Requirements are rounded up.
     pub fn report(&self) -> Result<MarginReport, RiskError> {
+        self.report_with(&Offsets::NONE)
+    }
+
+    /// The report. Requirements are rounded up.
+    pub fn report_with(&self, offsets: &Offsets) -> Result<MarginReport, RiskError> {
+        let ((initial, maintenance), _) = self.portfolio.losses(offsets, self.scenario_loss)?;
+        self.report_of(initial, maintenance)
+    }
+
+    /// The report with P of the initial and of the maintenance margin as [`AccountTotals::portfolio_with`] has them.
+    pub fn report_of(
+        &self,
+        loss_initial: Money,
+        loss_maintenance: Money,
+    ) -> Result<MarginReport, RiskError> {
         let contracts = self.option_value.plus(self.unsettled)?;
         let owned = self.cash.plus(self.spot_value)?;
         let floor = |divisor| self.gross.mul_div_up(1, divisor);
         let most = self.most_to_lose()?;
-        let loss = self.scenario_loss.min(most);
-        let initial_margin = loss
+        let initial_margin = loss_initial
+            .min(most)
             .plus(self.short_minimum)?
             .plus(self.liquidity_cost)?
             .plus(self.oracle_contingency)?
             .min(most)
             .max(floor(GROSS_DIVISOR_INITIAL)?);
-        let maintenance_margin = loss
+        let maintenance_margin = loss_maintenance
+            .min(most)
             .mul_div_up(MAINTENANCE_FRACTION_PPM, 1_000_000)?
             .plus(self.short_minimum_maintenance)?
             .plus(self.liquidity_cost)?

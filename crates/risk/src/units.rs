@@ -240,6 +240,45 @@ impl LotValue {
         }
     }
 
+    /// Money of fractions of spot in Q28 that are scaled down by `scale` bits, an error added to each, rounded up (towards +∞),
+    /// and at most `most`. In 64 bits, good to 2^-28, where none takes more than 33.
+    pub(crate) fn money_up_each<const N: usize>(
+        &self,
+        scaled: &[i64; N],
+        error: i64,
+        scale: u32,
+        most: Money,
+    ) -> Result<[Money; N], RiskError> {
+        /// Bits of the 48 of a mantissa that are left out.
+        const DROPPED: u32 = 19;
+        let mut money = [most; N];
+        let shift = i64::from(self.shift)
+            .saturating_add(28)
+            .saturating_sub(i64::from(scale.saturating_add(DROPPED)));
+        let shift = u32::try_from(shift).ok().filter(|shift| *shift < 63);
+        let size = scaled.iter().fold(error.unsigned_abs(), |size, fraction| {
+            size | fraction.unsigned_abs()
+        });
+        if let (Some(shift), true) = (shift, size < 1 << 32) {
+            let up = (self.mantissa_up >> DROPPED).wrapping_add(1).cast_signed();
+            let down = (self.mantissa >> DROPPED).cast_signed();
+            for (money, fraction) in money.iter_mut().zip(scaled) {
+                // Below 2^33 × (2^29 + 1).
+                let fraction = fraction.wrapping_add(error);
+                let mantissa = if fraction > 0 { up } else { down };
+                let product = fraction.wrapping_mul(mantissa).wrapping_neg();
+                *money = Money((product >> shift).wrapping_neg()).min(most);
+            }
+            return Ok(money);
+        }
+        for (money, fraction) in money.iter_mut().zip(scaled) {
+            let wide = i128::from(fraction.saturating_add(error)).checked_shl(scale);
+            let exact = self.money_up(wide.ok_or(RiskError::MoneyOverflow)?, 28)?;
+            *money = exact.min(most);
+        }
+        Ok(money)
+    }
+
     /// [`LotValue::money_down`] for any amounts.
     #[inline(never)]
     fn wide_money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {

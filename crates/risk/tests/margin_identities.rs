@@ -44,6 +44,7 @@ proptest! {
             oracle_contingency: Money(oracle_contingency),
             liquidity_cost: Money(liquidity_cost),
             gross: Money(gross.abs()),
+            ..AccountTotals::default()
         };
         let report = totals.report().unwrap();
         let (initial, maintenance) = (report.initial_margin, report.maintenance_margin);

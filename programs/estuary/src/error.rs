@@ -625,6 +625,29 @@ pub enum EstuaryError {
     /// An owner account counts more than its margin accounts hold, or less.
     #[msg("owner account: invariant violated")]
     OwnerInvariant,
+
+    // Offsets across markets
+    /// The share of gains that pays for losses of another market is over 95%.
+    #[msg("offset_ppm: it is over 950,000")]
+    OffsetInvalid,
+    /// The correlation at which an offset counts in full is over 1.
+    #[msg("correlation_full_ppm: it is over 1,000,000")]
+    CorrelationFullInvalid,
+    /// The correlation at which an offset ends is not below the one at which it counts in full.
+    #[msg("correlation_zero_ppm: it is not below correlation_full_ppm")]
+    CorrelationZeroInvalid,
+    /// The share of losses that no offset removes is out of range.
+    #[msg("offset_floor_ppm: it is not within 50,000 and 1,000,000")]
+    OffsetFloorInvalid,
+    /// The volatility above which offsets shrink is out of range.
+    #[msg("stress_vol_ppm: it is not within 100,000 and 10,000,000")]
+    StressVolInvalid,
+    /// A pair is kept by the market with the higher index, and the other market is not below it.
+    #[msg("offset market: its index is not below that of the market that keeps the pair")]
+    OffsetMarketInvalid,
+    /// No entry is free for another pair.
+    #[msg("offsets: the market keeps as many pairs as it can")]
+    OffsetTableFull,
 }
 
 impl EstuaryError {

@@ -136,6 +136,19 @@ pub mod estuary {
         SetMarketStatus::handle(ctx, status)
     }
 
+    /// Changes how far two markets offset each other; see [`SetOffset::handle`].
+    pub fn set_offset<'info>(
+        ctx: Context<'info, SetOffset<'info>>,
+        args: OffsetArgs,
+    ) -> Result<()> {
+        SetOffset::handle(ctx, &args)
+    }
+
+    /// Records the price of a market in which nobody trades; see [`RecordPrice::handle`].
+    pub fn record_price<'info>(ctx: Context<'info, RecordPrice<'info>>) -> Result<()> {
+        RecordPrice::handle(ctx)
+    }
+
     /// Pays out a market's fees, a share of them to insurance; see [`SweepFees::handle`].
     pub fn sweep_fees<'info>(ctx: Context<'info, SweepFees<'info>>) -> Result<()> {
         SweepFees::handle(ctx)

@@ -7,7 +7,7 @@ use crate::{
     bridge::MarketData,
     error::EstuaryError,
     oracle::{self, CheckedPrice, PriceLimits},
-    state::{self, MarginAccount, MarketLedger, MarketRef, MarketSet, Round},
+    state::{self, MarginAccount, MarketLedger, MarketRef, MarketSet, Round, StoredReturns},
 };
 use anchor_lang::prelude::*;
 
@@ -22,6 +22,8 @@ pub struct MarketView<'info> {
     pub ledger: AccountLoader<'info, MarketLedger>,
     /// The ledger's rounds of claims that a loss has lowered; the others are worth their face.
     pub lowered_rounds: Vec<Round>,
+    /// What the ledger knew of the price's returns when the instruction began.
+    pub returns: StoredReturns,
     /// The price of the underlying, where the instruction needs it.
     pub price: Option<CheckedPrice>,
 }
@@ -178,10 +180,10 @@ impl<'info> MarketView<'info> {
             EstuaryError::AccountOfAnotherClearinghouse
         );
         let ledger = load_ledger(ledger, market_key)?;
-        let (limits, lowered_rounds) = {
+        let (limits, lowered_rounds, returns) = {
             let ledger = state::read(&ledger)?;
             let limits = PriceLimits::of(header, ledger.last_publish_time, now);
-            (limits, ledger.claims.lowered_rounds())
+            (limits, ledger.claims.lowered_rounds(), ledger.returns)
         };
         let price = price.map(|price| {
             // A margin account of the instruction, given in a price's place, is borrowed already.
@@ -195,6 +197,7 @@ impl<'info> MarketView<'info> {
             market,
             ledger,
             lowered_rounds,
+            returns,
         })
     }
 
@@ -218,6 +221,7 @@ impl<'info> MarketView<'info> {
             header: &self.market.header,
             table: &self.market.table,
             lowered_rounds: &self.lowered_rounds,
+            returns: &self.returns,
             price: self.price,
         }
     }
@@ -230,7 +234,7 @@ impl<'info> MarketView<'info> {
         let Some(price) = self.price else {
             return Ok(());
         };
-        state::write(&self.ledger)?.record_price(price.publish_time)
+        state::write(&self.ledger)?.record_price(price.publish_time, price.price)
     }
 }
 

@@ -42,6 +42,24 @@ pub struct MarketSummary {
     pub certified_loss: i64,
 }
 
+/// What the markets' scans come to together, in one of the margins.
+#[zero_copy]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ScanView {
+    /// The largest sum over the markets at one node or tail, gains by their share.
+    pub offset_loss: i64,
+    /// The largest loss of one market, by what no offset removes of it.
+    pub largest_floor: i64,
+    /// All markets' losses added, by the share that no offset removes.
+    pub sum_floor: i64,
+    /// The largest of the three.
+    pub scan_loss: i64,
+    /// The share of gains that counts, the smallest over the pairs of markets, parts per million.
+    pub offset_ppm: u32,
+    /// Explicit padding, zero.
+    pub padding: [u8; 4],
+}
+
 /// The account as a whole.
 #[zero_copy]
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,8 +86,18 @@ pub struct SummaryView {
     pub option_value: i64,
     /// Perps and futures at mark plus their cost, and what matured series pay.
     pub unsettled: i64,
-    /// P: the markets' certified losses with twist, skew, basis and expiring longs, added.
+    /// P: the scan of all markets together with their twist, skew, basis and expiring longs.
     pub scenario_loss: i64,
+    /// The same in the maintenance margin.
+    pub scenario_loss_maintenance: i64,
+    /// The scan in the initial margin.
+    pub scan_initial: ScanView,
+    /// The scan in the maintenance margin.
+    pub scan_maintenance: ScanView,
+    /// The share of all losses added that no offset removes, parts per million.
+    pub offset_floor_ppm: u32,
+    /// Markets in which anything can be lost or gained.
+    pub markets_held: u32,
     /// The markets' short-option minimums of the initial margin, added.
     pub short_minimum: i64,
     /// Those of the maintenance margin.
@@ -209,7 +237,7 @@ pub struct PositionsView {
     pub positions: [PositionView; POSITIONS_PER_PAGE],
 }
 
-const _: () = assert!(core::mem::size_of::<SummaryView>() == 344);
+const _: () = assert!(core::mem::size_of::<SummaryView>() == 440);
 const _: () = assert!(core::mem::size_of::<MarketReportView>() == 512);
 const _: () = assert!(core::mem::size_of::<PositionsView>() == 648);
 const _: () = assert!(core::mem::size_of::<WhatIfView>() <= MAX_RETURN_DATA);

@@ -4,8 +4,8 @@ use crate::case::Case;
 use crate::row::{Expect, Input, Row, PRICES, SERIES};
 use crate::stage::{Good, Stage};
 use estuary::instruction;
-use estuary::instructions::CreateMarketArgs;
-use estuary_tests::setup::USD;
+use estuary::instructions::{CreateMarketArgs, OffsetArgs};
+use estuary_tests::setup::{USD, USUAL_OFFSET};
 use estuary_tests::{ix, token, ErrorCode as A, EstuaryError as E, Pubkey, Signer};
 use Input::*;
 
@@ -294,6 +294,46 @@ fn create_market() -> Row {
             OverflowingAmount,
             E::OptionFeeCapInvalid,
             args(|args| args.option_fee_cap_ppm = u32::MAX),
+        )
+        .case(
+            ZeroAmount,
+            E::OffsetFloorInvalid,
+            args(|args| args.offset_floor_ppm = 0),
+        )
+        .case(
+            OverflowingAmount,
+            E::OffsetFloorInvalid,
+            args(|args| args.offset_floor_ppm = u32::MAX),
+        )
+        .case(
+            ZeroAmount,
+            E::StressVolInvalid,
+            args(|args| args.stress_vol_ppm = 0),
+        )
+        .case(
+            OverflowingAmount,
+            E::StressVolInvalid,
+            args(|args| args.stress_vol_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::OffsetMarketInvalid,
+            args(|args| {
+                args.offsets = vec![OffsetArgs {
+                    market: 2,
+                    ..USUAL_OFFSET
+                }];
+            }),
+        )
+        .case(
+            OverflowingAmount,
+            E::OffsetInvalid,
+            args(|args| {
+                args.offsets = vec![OffsetArgs {
+                    offset_ppm: u32::MAX,
+                    ..USUAL_OFFSET
+                }];
+            }),
         )
         .harmless(
             ZeroAmount,

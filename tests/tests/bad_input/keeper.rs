@@ -1,6 +1,6 @@
 //! What anyone may send to keep a market alive.
 
-use crate::row::{Input, Row};
+use crate::row::{Input, Row, SERIES};
 use crate::stage::{Good, Stage};
 use estuary::instruction;
 use estuary::state::MarketLedger;
@@ -15,14 +15,15 @@ const ENOUGH: i64 = 20;
 /// All of them.
 pub fn rows() -> Vec<Row> {
     vec![
+        record_price(),
         record_settlement_price(),
         finalize_settlement(),
         retire_expiry(),
     ]
 }
 
-/// What instructions about an expiry of a market have in common.
-fn expiring(row: Row) -> Row {
+/// What instructions about a market have in common.
+fn of_market(row: Row) -> Row {
     row.none(&[MissingSigner], "anyone may send it")
         .case(WrongOwner, E::MarketAccountOwner, |case| {
             case.disown("market")
@@ -33,11 +34,6 @@ fn expiring(row: Row) -> Row {
         })
         .case(ForeignClearinghouse, E::LedgerOfAnotherMarket, |case| {
             case.foreign("ledger")
-        })
-        .case(ForeignClearinghouse, E::ExpiryUnknown, |case| {
-            // A whole market of another clearinghouse is as good as one here, but has no such expiry.
-            case.foreign("market");
-            case.foreign("ledger");
         })
         .case(WrongAddress, E::LedgerOfAnotherMarket, |case| {
             let ledger = case.stage.markets[1].ledger;
@@ -62,6 +58,44 @@ fn expiring(row: Row) -> Row {
         .no_margin_account()
 }
 
+/// What instructions about an expiry of a market have in common.
+fn expiring(row: Row) -> Row {
+    of_market(row).case(ForeignClearinghouse, E::ExpiryUnknown, |case| {
+        // A whole market of another clearinghouse is as good as one here, but has no such expiry.
+        case.foreign("market");
+        case.foreign("ledger");
+    })
+}
+
+/// A price's account in the wrong place.
+fn misplaced_price(row: Row) -> Row {
+    row.case(WrongOwner, E::PriceAccountOwner, |case| {
+        case.disown("price")
+    })
+    .case(DuplicateAccounts, E::PriceAccountOwner, |case| {
+        case.put("price", "market")
+    })
+    .case(DuplicateAccounts, E::PriceAccountOwner, |case| {
+        case.put("price", "ledger")
+    })
+    .case(ReorderedAccounts, A::AccountOwnedByWrongProgram, |case| {
+        case.swap("price", "ledger")
+    })
+}
+
+fn record_price() -> Row {
+    let good = |stage: &mut Stage| {
+        let record = ix::record_price(&stage.house, &stage.markets[0]);
+        Good::signed(record, &[])
+    };
+    misplaced_price(of_market(Row::new("record_price", good)).price("price", 0))
+        .case(ReorderedAccounts, E::MarketAccountOwner, |case| {
+            case.swap("price", "market")
+        })
+        .none(&[ZeroAmount, OverflowingAmount], "it takes no amount")
+        .none(SERIES, "it names no series")
+}
+
 fn record_settlement_price() -> Row {
     let good = |stage: &mut Stage| {
         let market = &stage.markets[0];
@@ -69,6 +103,7 @@ fn record_settlement_price() -> Row {
         Good::signed(record, &[])
     };
     let row = expiring(Row::new("record_settlement_price", good)).price("price", 0);
+    let row = misplaced_price(row);
     [0, 1, -1]
         .into_iter()
         .fold(row, |row, expiry| {
@@ -103,20 +138,8 @@ fn record_settlement_price() -> Row {
             stage.world.set_price(&market, BTC_PRICE);
             case.args(instruction::RecordSettlementPrice { expiry })
         })
-        .case(WrongOwner, E::PriceAccountOwner, |case| {
-            case.disown("price")
-        })
-        .case(DuplicateAccounts, E::PriceAccountOwner, |case| {
-            case.put("price", "market")
-        })
-        .case(DuplicateAccounts, E::PriceAccountOwner, |case| {
-            case.put("price", "ledger")
-        })
         .case(ReorderedAccounts, A::ConstraintMut, |case| {
             case.swap("price", "market")
-        })
-        .case(ReorderedAccounts, A::AccountOwnedByWrongProgram, |case| {
-            case.swap("price", "ledger")
         })
 }
 

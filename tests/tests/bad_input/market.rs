@@ -5,11 +5,11 @@ use crate::row::{Input, Row, PRICES, SERIES};
 use crate::stage::{Good, Stage};
 use crate::trader::tokens_of_bank;
 use estuary::instruction;
-use estuary::instructions::{SeriesArgs, SurfaceSlice};
+use estuary::instructions::{OffsetArgs, SeriesArgs, SurfaceSlice};
 use estuary::state::series::NO_EXPIRY;
 use estuary::state::SeriesKind::{self, Call, Future, Perp};
 use estuary::state::{MarketStatus, MAX_EXPIRIES, MAX_LISTED_AT_ONCE};
-use estuary_tests::setup::{flat_slice, usual_series, BTC_PRICE, DAY, VOL_PPB};
+use estuary_tests::setup::{flat_slice, usual_series, BTC_PRICE, DAY, USUAL_OFFSET, VOL_PPB};
 use estuary_tests::{ix, ErrorCode as A, EstuaryError as E};
 use Input::*;
 
@@ -20,6 +20,7 @@ pub fn rows() -> Vec<Row> {
         list_series(),
         post_surface(),
         set_market_status(),
+        set_offset(),
         sweep_fees(),
     ]
 }
@@ -270,6 +271,60 @@ fn set_market_status() -> Row {
         .none(SERIES, "it names no series")
         .harmless(PausedMarket, |case| case.pause())
         .no_margin_account()
+}
+
+fn set_offset() -> Row {
+    fn args(change: fn(&mut OffsetArgs)) -> impl Fn(&mut Case<'_>) {
+        move |case| {
+            let mut args = USUAL_OFFSET;
+            change(&mut args);
+            case.args(instruction::SetOffset { args });
+        }
+    }
+    let good = |stage: &mut Stage| {
+        let market = stage.markets[1].market;
+        let set = ix::set_offset(&stage.house, &market, USUAL_OFFSET);
+        Good::admin(&stage.house, set)
+    };
+    let row = one_market(Row::new("set_offset", good))
+        .case(WrongAddress, E::OffsetMarketInvalid, |case| {
+            let first = case.stage.markets[0].market;
+            case.replace("market", first);
+        })
+        .harmless(ZeroAmount, args(|args| args.offset_ppm = 0))
+        .case(
+            ZeroAmount,
+            E::CorrelationZeroInvalid,
+            args(|args| args.correlation_full_ppm = 0),
+        )
+        .case(
+            OverflowingAmount,
+            E::OffsetInvalid,
+            args(|args| args.offset_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::CorrelationFullInvalid,
+            args(|args| args.correlation_full_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::CorrelationZeroInvalid,
+            args(|args| args.correlation_zero_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
+            E::OffsetMarketInvalid,
+            args(|args| args.market = u16::MAX),
+        );
+    row.case(
+        DuplicateAccounts,
+        E::OffsetMarketInvalid,
+        args(|args| args.market = 1),
+    )
+    .none(SERIES, "it names no series")
+    .harmless(PausedMarket, |case| case.pause())
+    .no_margin_account()
 }
 
 fn sweep_fees() -> Row {

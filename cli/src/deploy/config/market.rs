@@ -8,6 +8,8 @@ use estuary::state::MAX_SERIES;
 use estuary_risk::blocks::BlockParameters;
 use estuary_risk::charges::ChargeParameters;
 use estuary_risk::liquidity::LiquidityParameters;
+use estuary_risk::portfolio::MIN_FLOOR_PPM;
+use estuary_risk::returns::{MAX_STRESS_VOL_PPM, MIN_STRESS_VOL_PPM};
 use estuary_risk::scenario::{ParameterError, ScenarioParameters};
 use toml::Spanned;
 
@@ -154,6 +156,18 @@ impl Source<'_> {
                 &keys.option_fee_cap_ppm,
                 0..=PPM,
             )?,
+            offset_floor_ppm: self.small(
+                "offset_floor_ppm",
+                &keys.offset_floor_ppm,
+                MIN_FLOOR_PPM.into()..=PPM,
+            )?,
+            stress_vol_ppm: self.small(
+                "stress_vol_ppm",
+                &keys.stress_vol_ppm,
+                MIN_STRESS_VOL_PPM.into()..=MAX_STRESS_VOL_PPM.into(),
+            )?,
+            // Which market is which is known only when all are.
+            offsets: Vec::new(),
             parameters: self.parameters()?,
         })
     }

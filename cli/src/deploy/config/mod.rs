@@ -4,6 +4,7 @@
 
 mod bank;
 mod market;
+mod offsets;
 mod raw;
 pub mod relative;
 mod resolve;

@@ -106,6 +106,12 @@ market! {
     taker_fee_ppm: Spanned<Int>,
     /// Most of an option's premium that a fee takes.
     option_fee_cap_ppm: Spanned<Int>,
+    /// Share of all losses added that no offset across markets removes.
+    offset_floor_ppm: Spanned<Int>,
+    /// Realised volatility per year above which offsets shrink.
+    stress_vol_ppm: Spanned<Int>,
+    /// Offsets with markets before this one.
+    offsets: Vec<OffsetRule>,
     /// Scenario parameters.
     parameters: Spanned<Parameters>,
     /// Room for series, at least those of the file.
@@ -120,6 +126,20 @@ market! {
     initial_basis_rate_ppm: Spanned<Int>,
     /// Rules that say what is listed.
     series: Vec<SeriesRule>,
+}
+
+/// `[[market.offsets]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OffsetRule {
+    /// Symbol of the other market.
+    pub with: Spanned<String>,
+    /// Share of the gains of one that pays for losses of the other.
+    pub offset_ppm: Spanned<Int>,
+    /// Realised correlation from which on all of it counts.
+    pub correlation_full_ppm: Spanned<Int>,
+    /// Realised correlation up to which nothing does.
+    pub correlation_zero_ppm: Spanned<Int>,
 }
 
 /// `[[market.series]]`.

@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::bank;
 use super::market::{Source, PPM};
+use super::offsets::offsets;
 use super::raw::{File, Market};
 use super::values::Int;
 use super::{line, ConfigError, Deployment, Given, MarketConfig};
@@ -47,6 +48,11 @@ pub fn deployment(file: &File, text: &str, given: &Given) -> Result<Deployment, 
         ));
     }
     let markets = taking_part(file, text, given)?;
+    let is_any = |market: &Spanned<Market>| {
+        let symbol = market.get_ref().symbol.as_ref();
+        symbol.is_some_and(|symbol| symbol.get_ref() == ANY)
+    };
+    let is_template = file.market.iter().any(is_any);
     let first_of = |symbol: &str| given.first_prices.iter().find(|(name, _)| name == symbol);
     let mut resolved: Vec<MarketConfig> = Vec::with_capacity(markets.len());
     for (symbol, market) in markets {
@@ -68,7 +74,8 @@ pub fn deployment(file: &File, text: &str, given: &Given) -> Result<Deployment, 
             })?;
             source.first_price = Some(mantissa);
         }
-        let config = source.market(exponent)?;
+        let mut config = source.market(exponent)?;
+        config.args.offsets = offsets(&source, &resolved, is_template)?;
         let same = resolved
             .iter()
             .any(|other| other.args.feed_id == config.args.feed_id);

@@ -1,6 +1,7 @@
 //! Files that are read, and files that are refused: by line and key.
 
 use super::*;
+use estuary::instructions::OffsetArgs;
 
 const DEVNET: &str = include_str!("../../../../migrations/devnet.toml");
 const DEMO: &str = include_str!("../../../../migrations/demo.toml");
@@ -50,6 +51,13 @@ fn a_file_is_read() {
     ];
     assert_eq!(first, expected);
     assert_eq!(eth.contracts.len(), 1 + 2 * 7);
+    let pairs = |market: &MarketConfig| {
+        let pair = |offset: &OffsetArgs| (offset.market, offset.offset_ppm);
+        market.args.offsets.iter().map(pair).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(btc), []);
+    assert_eq!(pairs(eth), [(0, 500_000)]);
+    assert_eq!(pairs(sol), [(0, 300_000), (1, 350_000)]);
     let preset = read_devnet("parameters = \"btc\"", "parameters = \"sol\"").unwrap();
     assert_eq!(sol.args.parameters, preset.markets[0].args.parameters);
 }
@@ -239,6 +247,42 @@ fn wrong_values_are_refused_by_line_and_key() {
             "step = \"0.5\"",
             "market.series.strikes",
             "more strikes",
+        ),
+        (
+            "offset_floor_ppm = 350_000",
+            "offset_floor_ppm = 1_000_001",
+            "market.offset_floor_ppm",
+            "1000001 is not from 50000 to 1000000",
+        ),
+        (
+            "stress_vol_ppm = 1_000_000",
+            "stress_vol_ppm = 0",
+            "market.stress_vol_ppm",
+            "0 is not from 100000 to 10000000",
+        ),
+        (
+            "with = \"BTC\"",
+            "with = \"SOL\"",
+            "market.offsets.with",
+            "no market before ETH is SOL",
+        ),
+        (
+            "with = \"ETH\"",
+            "with = \"BTC\"",
+            "market.offsets.with",
+            "a second offset with BTC",
+        ),
+        (
+            "offset_ppm = 500_000",
+            "offset_ppm = 950_001",
+            "market.offsets.offset_ppm",
+            "950001 is not from 0 to 950000",
+        ),
+        (
+            "correlation_zero_ppm = 200_000",
+            "correlation_zero_ppm = 600_000",
+            "market.offsets.correlation_zero_ppm",
+            "600000 is not from 0 to 599999",
         ),
         (
             "[\"2000\",",

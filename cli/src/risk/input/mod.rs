@@ -3,11 +3,13 @@
 mod account;
 mod liquidation;
 mod market;
+mod offsets;
 mod what_if;
 
 use estuary_risk::charges::OracleQuality;
 use estuary_risk::liquidation::DiscountParameters;
 use estuary_risk::market::OptionKind;
+use estuary_risk::portfolio::Offsets;
 use estuary_risk::scenario::ScenarioGrid;
 use estuary_risk::smile::Smile;
 
@@ -25,6 +27,8 @@ pub const SETTLEMENT_SYMBOLS: [&str; 2] = ["USDC", "USD"];
 pub struct Input {
     /// Markets, in the order given.
     pub markets: Vec<Market>,
+    /// How far the markets offset each other.
+    pub offsets: Offsets,
     /// The account, if the file has one.
     pub account: Option<Account>,
     /// What the account would be after the legs of `what_if`, if the file has any.
@@ -155,7 +159,15 @@ impl Input {
     /// Reads a whole file.
     pub fn read(document: &Node, notes: &mut Notes) -> Result<Self, InputError> {
         let root = At::root(document);
-        let fields = root.object(&["now", "markets", "account", "what_if"])?;
+        let known = [
+            "now",
+            "markets",
+            "offsets",
+            "offset_floor",
+            "account",
+            "what_if",
+        ];
+        let fields = root.object(&known)?;
         let now = fields.required("now")?.whole()?;
         let mut markets: Vec<Market> = Vec::new();
         for at in fields.required("markets")?.list()? {
@@ -176,6 +188,7 @@ impl Input {
             (None, _) => None,
         };
         Ok(Self {
+            offsets: offsets::read(&fields, &markets, notes)?,
             markets,
             account,
             after,

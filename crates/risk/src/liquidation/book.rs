@@ -2,19 +2,32 @@
 
 use super::{
     rank::{Candidate, Ranking},
-    LiquidationMarket, Take, Token,
+    LiquidationMarket, Standing, Take, Token,
 };
 use crate::fixed::mul_div_down;
-use crate::margin::{AccountTotals, MarginReport};
+use crate::margin::{AccountTotals, GROSS_DIVISOR_INITIAL};
 use crate::market::{Instrument, Leg, MarketRisk};
-use crate::scenario::CENTRE_COLUMN;
+use crate::portfolio::Offsets;
+use crate::scenario::{CENTRE_COLUMN, CORE_COLUMNS, SPOT_NODES, VOL_LEVELS};
 use crate::units::{Money, RiskError, ONE_PPM};
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 /// The risk of one market's book, and the sum of its costs.
 struct Evaluated {
     risk: MarketRisk,
     cost: Money,
+}
+
+/// The account but for one market, so that a trial there adds no other.
+struct Rest {
+    /// The market left out, [`usize::MAX`] where none is.
+    market: usize,
+    totals: AccountTotals,
+}
+
+/// The place of a market in the offsets.
+fn place(market: usize) -> u8 {
+    u8::try_from(market).unwrap_or(u8::MAX)
 }
 
 /// Everything that a plan changes.
@@ -24,7 +37,10 @@ pub(super) struct Book<'m, 'a> {
     evaluated: Vec<Evaluated>,
     /// Of one market after a take that may be undone.
     trial: MarketRisk,
+    /// Of the last trial, as long as no other market changes.
+    rest: Box<Rest>,
     outside: AccountTotals,
+    offsets: &'m Offsets,
     /// The account's cash; below zero when it cannot pay for what is taken.
     pub cash: Money,
     /// Micro-units of discount that the plan may still give.
@@ -38,7 +54,7 @@ pub(super) struct Book<'m, 'a> {
 
 impl<'m, 'a> Book<'m, 'a> {
     pub fn new(
-        outside: AccountTotals,
+        (outside, offsets): (AccountTotals, &'m Offsets),
         max_notional: u64,
         markets: &'m mut [LiquidationMarket<'a>],
     ) -> Self {
@@ -55,7 +71,12 @@ impl<'m, 'a> Book<'m, 'a> {
             evaluated,
             trial: MarketRisk::EMPTY,
             cash: outside.cash,
+            rest: Box::new(Rest {
+                market: usize::MAX,
+                totals: outside,
+            }),
             outside,
+            offsets,
             discount_left: Money(0),
             notional_left: max_notional,
             is_limited_by_size: false,
@@ -74,14 +95,38 @@ impl<'m, 'a> Book<'m, 'a> {
         self.notional_left
     }
 
-    /// The worst column of a market's book as it stood when it was last evaluated.
-    pub fn worst_column(&self, market: usize) -> usize {
-        let evaluated = self.evaluated.get(market);
-        evaluated.map_or(CENTRE_COLUMN, |one| one.risk.worst_column)
+    /// The worst column of a market's book as it stood when it was last evaluated: of all columns, or of those around the node at
+    /// which all markets together lose most.
+    pub fn worst_column(&self, market: usize, node: Option<usize>) -> usize {
+        let Some(evaluated) = self.evaluated.get(market) else {
+            return CENTRE_COLUMN;
+        };
+        let risk = &evaluated.risk;
+        let Some(node) = node else {
+            return risk.worst_column;
+        };
+        if node >= SPOT_NODES {
+            // After the nodes of the core come the tails, as in the columns of the last level.
+            return node.saturating_add(CORE_COLUMNS.saturating_sub(SPOT_NODES));
+        }
+        let first = node.saturating_sub(2);
+        let count = node.saturating_add(3).min(SPOT_NODES).saturating_sub(first);
+        let (levels, _) = risk.pnl_q28.as_chunks::<SPOT_NODES>();
+        let (mut lowest, mut worst) = (i64::MAX, CENTRE_COLUMN);
+        let mut column = first;
+        for level in levels.iter().take(VOL_LEVELS) {
+            for (place, pnl) in level.iter().skip(first).take(count).enumerate() {
+                if *pnl < lowest {
+                    (lowest, worst) = (*pnl, column.saturating_add(place));
+                }
+            }
+            column = column.saturating_add(SPOT_NODES);
+        }
+        worst
     }
 
     /// Evaluates every market and makes that the book as it stands.
-    pub fn evaluate_all(&mut self) -> Result<(AccountTotals, MarginReport), RiskError> {
+    pub fn evaluate_all(&mut self) -> Result<Standing, RiskError> {
         for (market, evaluated) in self.markets.iter_mut().zip(&mut self.evaluated) {
             let risk = &mut evaluated.risk;
             market
@@ -96,7 +141,7 @@ impl<'m, 'a> Book<'m, 'a> {
     }
 
     /// Evaluates one market; the others are as they stand. [`Book::accept`] makes it the book as it stands.
-    pub fn evaluate(&mut self, market: usize) -> Result<(AccountTotals, MarginReport), RiskError> {
+    pub fn evaluate(&mut self, market: usize) -> Result<Standing, RiskError> {
         let held = self
             .markets
             .get_mut(market)
@@ -113,22 +158,33 @@ impl<'m, 'a> Book<'m, 'a> {
         }
     }
 
-    /// The account's totals, with the market `tried` as in the trial.
-    fn total(&self, tried: usize) -> Result<(AccountTotals, MarginReport), RiskError> {
-        let mut totals = AccountTotals {
-            cash: self.cash,
-            ..self.outside
-        };
-        for (market, evaluated) in self.evaluated.iter().enumerate() {
-            let risk = if market == tried {
-                &self.trial
-            } else {
-                &evaluated.risk
-            };
-            totals.add_market(risk, evaluated.cost)?;
+    /// How the account stands, with the market `tried` as in the trial.
+    #[inline(never)]
+    fn total(&mut self, tried: usize) -> Result<Standing, RiskError> {
+        if tried == usize::MAX || self.rest.market != tried {
+            self.rest.market = tried;
+            self.rest.totals = self.outside;
+            for (market, evaluated) in self.evaluated.iter().enumerate() {
+                if market != tried {
+                    let totals = &mut self.rest.totals;
+                    totals.add_market_at(place(market), &evaluated.risk, evaluated.cost)?;
+                }
+            }
         }
-        let report = totals.report()?;
-        Ok((totals, report))
+        let mut totals = self.rest.totals;
+        totals.cash = self.cash;
+        if let Some(evaluated) = self.evaluated.get(tried) {
+            totals.add_market_at(place(tried), &self.trial, evaluated.cost)?;
+        }
+        let ((initial, maintenance), node) = totals
+            .portfolio
+            .losses(self.offsets, totals.scenario_loss)?;
+        let gross_binds = totals.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL)? > initial;
+        Ok(Standing {
+            gross_binds,
+            node: node.filter(|_| !gross_binds),
+            report: totals.report_of(initial, maintenance)?,
+        })
     }
 
     fn market(&self, market: usize) -> Result<&LiquidationMarket<'a>, RiskError> {
@@ -280,12 +336,12 @@ impl<'m, 'a> Book<'m, 'a> {
             .markets
             .get_mut(take.market)
             .ok_or(RiskError::UnknownInstrument)?;
-        let place = market.token_place(take.leg);
+        let token_place = market.token_place(take.leg);
         let leg = market
             .legs
             .get_mut(take.leg)
             .ok_or(RiskError::UnknownInstrument)?;
-        if let Some(token) = place.and_then(|place| market.tokens.get_mut(place)) {
+        if let Some(token) = token_place.and_then(|place| market.tokens.get_mut(place)) {
             token.amount = token.amount.saturating_sub(moved);
             leg.instrument = market
                 .arrays
@@ -309,6 +365,9 @@ impl<'m, 'a> Book<'m, 'a> {
                     }
                 }
             }
+        }
+        if self.rest.market != take.market {
+            self.rest.market = usize::MAX;
         }
         let discount = Money(take.discount.0.saturating_mul(direction));
         self.discount_left = self.discount_left.minus(discount)?;

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 
 use crate::margin::{AccountTotals, MarginReport};
 use crate::market::{Leg, MarketArrays};
+use crate::portfolio::Offsets;
 use crate::units::{Money, RiskError};
 use book::Book;
 pub use steps::{report, reports_after_each};
@@ -138,7 +139,8 @@ impl From<RiskError> for LiquidationError {
 
 /// Plans a liquidation and applies it to `markets`' legs, costs and tokens.
 ///
-/// `outside` is the account's cash and whatever counts beside `markets`, such as closed positions still to be settled.
+/// `outside` is the account's cash and whatever counts beside `markets`, such as closed positions still to be settled, and the
+/// offsets across them.
 /// What is taken is worth at most `max_notional` micro-units, each lot counted as a lot of the underlying at spot,
 /// rounded up. The total discount is at most max(0, equity). Cash limits nothing: see [`LiquidationOutcome::cash`].
 ///
@@ -146,14 +148,16 @@ impl From<RiskError> for LiquidationError {
 /// line nor halve what it is below, the last takes are the same share of every leg and raise health together. Of an account
 /// below zero everything is taken, at mark. So without a limit on size a bounded number of calls ends above the line, or
 /// with nothing left.
+#[inline(never)]
 pub fn plan(
-    outside: AccountTotals,
+    outside: (AccountTotals, &Offsets),
     max_notional: u64,
     markets: &mut [LiquidationMarket<'_>],
     takes: &mut Vec<Take>,
 ) -> Result<LiquidationOutcome, LiquidationError> {
     let mut book = Book::new(outside, max_notional, markets);
-    let (totals, before) = book.evaluate_all()?;
+    let mut state = book.evaluate_all()?;
+    let before = state.report;
     if !before.is_liquidatable() {
         return Err(LiquidationError::NotLiquidatable {
             equity: before.equity,
@@ -161,10 +165,6 @@ pub fn plan(
         });
     }
     book.limit_discount(before.equity);
-    let mut state = State {
-        totals,
-        report: before,
-    };
     let single_takes = if before.equity < Money(0) {
         0
     } else {
@@ -190,8 +190,12 @@ pub fn plan(
 }
 
 /// The account as it stands.
-struct State {
-    totals: AccountTotals,
+#[derive(Clone, Copy)]
+struct Standing {
+    /// Whether gross exposure asks for more than the scenarios.
+    gross_binds: bool,
+    /// The node or tail at which all markets together lose most, where that decides.
+    node: Option<usize>,
     report: MarginReport,
 }
 
@@ -204,18 +208,20 @@ fn has_halved(before: &MarginReport, now: &MarginReport) -> Result<bool, RiskErr
 /// Takes the best leg, again and again while there is one and the account is below its target.
 fn take_single_legs(
     book: &mut Book<'_, '_>,
-    state: &mut State,
+    state: &mut Standing,
     takes: &mut Vec<Take>,
 ) -> Result<(), RiskError> {
     let (mut searches, mut trials) = (MAX_SEARCHES, MAX_TRIALS);
     let mut passed_over = None;
+    // Where markets lose most together is looked up once: each time it moved, every leg would be ranked anew.
+    let node = state.node;
     while takes.len() < MAX_TAKES
         && searches > 0
         && trials > 0
         && state.report.equity < state.report.liquidation_target()?
     {
         searches = searches.saturating_sub(1);
-        let Some(candidate) = book.best_candidate(&state.totals, passed_over)? else {
+        let Some(candidate) = book.best_candidate((state.gross_binds, node), passed_over)? else {
             break;
         };
         match try_candidate(book, state, &candidate, &mut trials)? {
@@ -233,7 +239,7 @@ fn take_single_legs(
 /// where nothing does.
 fn try_candidate(
     book: &mut Book<'_, '_>,
-    state: &mut State,
+    state: &mut Standing,
     candidate: &rank::Candidate,
     trials: &mut usize,
 ) -> Result<Option<Take>, RiskError> {
@@ -247,10 +253,10 @@ fn try_candidate(
     while lots > 0 && *trials > 0 {
         let take = book.exchange(candidate, lots)?;
         *trials = trials.saturating_sub(1);
-        let (totals, report) = book.evaluate(candidate.market)?;
-        if report.health_maintenance()? > state.report.health_maintenance()? {
+        let tried = book.evaluate(candidate.market)?;
+        if tried.report.health_maintenance()? > state.report.health_maintenance()? {
             book.accept(candidate.market);
-            *state = State { totals, report };
+            *state = tried;
             let (take, is_exact) = trim(book, state, candidate, (lots, take), missing)?;
             if !is_exact {
                 *trials = 0;
@@ -271,7 +277,7 @@ fn try_candidate(
 /// lots. Where that is not found out in time it is too little, and the next call goes on.
 fn trim(
     book: &mut Book<'_, '_>,
-    state: &mut State,
+    state: &mut Standing,
     candidate: &rank::Candidate,
     (lots, mut take): (u64, Take),
     missing: Money,
@@ -294,11 +300,11 @@ fn trim(
         let lots = few.0.saturating_add(step);
         book.apply(&take, -1)?;
         let fewer = book.exchange(candidate, lots)?;
-        let (totals, report) = book.evaluate(candidate.market)?;
-        let excess = beyond(&report)?;
+        let tried = book.evaluate(candidate.market)?;
+        let excess = beyond(&tried.report)?;
         if excess >= Money(0) {
             book.accept(candidate.market);
-            *state = State { totals, report };
+            *state = tried;
             (take, enough) = (fewer, (lots, excess));
             creeps = creeps.saturating_add(1);
         } else {
@@ -313,8 +319,8 @@ fn trim(
     }
     book.apply(&take, -1)?;
     let take = book.exchange(candidate, few.0)?;
-    let (totals, report) = book.evaluate(candidate.market)?;
+    let tried = book.evaluate(candidate.market)?;
     book.accept(candidate.market);
-    *state = State { totals, report };
+    *state = tried;
     Ok((take, false))
 }

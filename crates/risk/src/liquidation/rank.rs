@@ -2,7 +2,7 @@
 
 use super::{book::Book, LiquidationMarket};
 use crate::margin::{
-    AccountTotals, GROSS_DIVISOR_INITIAL, GROSS_DIVISOR_MAINTENANCE, LIQUIDATION_TARGET_PPM,
+    GROSS_DIVISOR_INITIAL, GROSS_DIVISOR_MAINTENANCE, LIQUIDATION_TARGET_PPM,
     MAINTENANCE_FRACTION_PPM,
 };
 use crate::market::{Instrument, Leg};
@@ -98,13 +98,12 @@ impl Book<'_, '_> {
     /// The candidate with the highest release per discount after `passed_over` in that order (ties by position).
     pub fn best_candidate(
         &mut self,
-        totals: &AccountTotals,
+        (gross_binds, node): (bool, Option<usize>),
         passed_over: Option<Candidate>,
     ) -> Result<Option<Candidate>, RiskError> {
-        let gross_binds = totals.gross.mul_div_up(1, GROSS_DIVISOR_INITIAL)? > totals.scenario_loss;
         let mut best: Option<Candidate> = None;
         for market in 0..self.markets.len() {
-            let basis = (self.worst_column(market), gross_binds);
+            let basis = (self.worst_column(market, node), gross_binds);
             let (Some(held), Some(ranking)) =
                 (self.markets.get(market), self.rankings.get_mut(market))
             else {

@@ -1,7 +1,7 @@
 //! The same share of every leg: for books that no single leg improves, such as those whose worst scenarios balance, and
 //! for accounts below zero, of which nothing is to stay.
 
-use super::{book::Book, State, Take};
+use super::{book::Book, Standing, Take};
 use crate::margin::MarginReport;
 use crate::units::{Money, RiskError};
 use alloc::vec::Vec;
@@ -95,7 +95,7 @@ impl Whole {
 /// zero everything; and never more than the limit on size. Nothing where that does not help.
 pub(super) fn take(
     book: &mut Book<'_, '_>,
-    state: &mut State,
+    state: &mut Standing,
     takes: &mut Vec<Take>,
 ) -> Result<(), RiskError> {
     let whole = Whole::of(book)?;
@@ -124,7 +124,7 @@ pub(super) fn take(
 /// share that only leaves health as it was is kept too: its last legs may need no margin.
 fn attempt(
     book: &mut Book<'_, '_>,
-    state: &mut State,
+    state: &mut Standing,
     takes: &mut Vec<Take>,
     share: Share,
 ) -> Result<bool, RiskError> {
@@ -140,14 +140,14 @@ fn attempt(
     if takes.len() == before {
         return Ok(false);
     }
-    let (totals, report) = book.evaluate_all()?;
+    let tried = book.evaluate_all()?;
     let (was, is) = (
         state.report.health_maintenance()?,
-        report.health_maintenance()?,
+        tried.report.health_maintenance()?,
     );
     let helps = is > was || is == was && state.report.equity < Money(0);
-    if helps && !(share.rounds_up && report.is_liquidatable()) {
-        *state = State { totals, report };
+    if helps && !(share.rounds_up && tried.report.is_liquidatable()) {
+        *state = tried;
         return Ok(true);
     }
     for take in takes.drain(before..).rev() {

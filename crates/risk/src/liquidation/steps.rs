@@ -2,6 +2,7 @@
 
 use super::{book::Book, LiquidationMarket, LiquidationOutcome, Take};
 use crate::margin::{AccountTotals, MarginReport};
+use crate::portfolio::Offsets;
 use crate::units::RiskError;
 use alloc::vec::Vec;
 
@@ -9,11 +10,11 @@ use alloc::vec::Vec;
 ///
 /// Errors: [`RiskError::MoneyOverflow`] and those of an instrument the arrays do not know.
 pub fn report(
-    outside: AccountTotals,
+    outside: (AccountTotals, &Offsets),
     markets: &mut [LiquidationMarket<'_>],
 ) -> Result<MarginReport, RiskError> {
-    let (_, report) = Book::new(outside, u64::MAX, markets).evaluate_all()?;
-    Ok(report)
+    let standing = Book::new(outside, u64::MAX, markets).evaluate_all()?;
+    Ok(standing.report)
 }
 
 /// The account's report after each of the takes of a plan, in their order; the last is the outcome's `after`.
@@ -24,7 +25,7 @@ pub fn report(
 ///
 /// Errors: [`RiskError::MoneyOverflow`] and those of takes that are not `markets`' own.
 pub fn reports_after_each(
-    outside: AccountTotals,
+    outside: (AccountTotals, &Offsets),
     markets: &mut [LiquidationMarket<'_>],
     takes: &[Take],
     outcome: &LiquidationOutcome,
@@ -37,8 +38,7 @@ pub fn reports_after_each(
     let mut reports = Vec::with_capacity(takes.len());
     for take in takes {
         book.apply(take, 1)?;
-        let (_, report) = book.evaluate_all()?;
-        reports.push(report);
+        reports.push(book.evaluate_all()?.report);
     }
     Ok(reports)
 }

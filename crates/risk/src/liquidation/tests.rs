@@ -66,7 +66,12 @@ fn run_with_tokens(
         discount: DISCOUNT,
     }];
     let outside = AccountTotals::with_cash(Money(cash));
-    let planned = plan(outside, u64::MAX, &mut markets, &mut takes);
+    let planned = plan(
+        (outside, &Offsets::NONE),
+        u64::MAX,
+        &mut markets,
+        &mut takes,
+    );
     if let Ok(outcome) = &planned {
         check_steps(outside, &mut markets, &takes, outcome);
     }
@@ -81,7 +86,7 @@ fn check_steps(
     outcome: &LiquidationOutcome,
 ) {
     let left: Vec<Leg> = markets[0].legs.to_vec();
-    let reports = reports_after_each(outside, markets, takes, outcome).unwrap();
+    let reports = reports_after_each((outside, &Offsets::NONE), markets, takes, outcome).unwrap();
     assert_eq!(
         (reports.len(), reports.last()),
         (takes.len(), Some(&outcome.after))
@@ -91,7 +96,10 @@ fn check_steps(
         cash: outcome.cash,
         ..outside
     };
-    assert_eq!(report(outside, markets), Ok(outcome.after));
+    assert_eq!(
+        report((outside, &Offsets::NONE), markets),
+        Ok(outcome.after)
+    );
     let mut health = outcome.before.health_maintenance().unwrap();
     for report in &reports[..outcome.single_takes] {
         let next = report.health_maintenance().unwrap();
@@ -257,7 +265,13 @@ fn the_size_is_limited() {
         }];
         let outside = AccountTotals::with_cash(Money(1_200_000_000));
         let mut takes = vec![];
-        plan(outside, max_notional, &mut markets, &mut takes).map(|_| takes)
+        plan(
+            (outside, &Offsets::NONE),
+            max_notional,
+            &mut markets,
+            &mut takes,
+        )
+        .map(|_| takes)
     };
     // A lot is worth 100 dollars.
     for (max_notional, lots) in [(100_000_000, 1), (299_999_999, 2), (300_000_000, 3)] {

@@ -7,10 +7,12 @@ use super::unwinding::CoreDeltas;
 use super::{linear_pnl_q28, Instrument, Leg, MarketArrays, OptionKind, StrikeEntry};
 use crate::array::{ExpiryContext, StrikeArray};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
-use crate::bound::{add_scaled, certified_loss_q28, core_dips, CellDip, LongSide};
+use crate::bound::{
+    add_scaled, certified_loss_q28, core_dips, CellDip, CellLosses, LongSide, NodeLosses,
+};
 use crate::liquidity::crowding_q16;
 use crate::margin::GROSS_DIVISOR_INITIAL;
-use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS};
+use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS, SPOT_MOVES};
 use crate::units::{Money, RiskError, MAX_LOTS_PER_MARKET, ONE_PPM, ONE_Q30};
 
 /// The risk of one book in one market.
@@ -25,6 +27,9 @@ pub struct MarketRisk {
     /// Upper bound on the weighted loss over the whole range of spot at each volatility level, the
     /// kernel's error included; never below `scan_loss`.
     pub certified_loss: Money,
+    /// L̃: the certified loss around every node of the core, that of the nodes beside it included, then of the cell up to every
+    /// tail, weighted; rounded up, the kernel's error included, negative where the book gains. At most `defined_loss`.
+    pub node_losses: [Money; SPOT_MOVES],
     /// Profit and loss in each column of the blocks (twist, skew, basis), like `pnl_q28`.
     pub block_pnl_q28: [i64; BLOCK_COLUMNS],
     /// T: loss in the worse column of the twist, at least 0, rounded up, the kernel's error included.
@@ -70,6 +75,22 @@ pub struct MarketRisk {
     pub delta_q30: i64,
 }
 
+/// What a market adds to the sums of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketParts {
+    /// A: the certified loss, at most what the book can lose.
+    pub certified_loss: Money,
+    /// What is added to X for it: the blocks and what expiring longs do not carry, at most what the book can lose, and what
+    /// the short-option minimum lacks below for want of room.
+    pub besides: Money,
+    /// What the market's scenarios take alone, at most what the book can lose.
+    pub scenario_loss: Money,
+    /// The short-option minimum, no more than the book can lose beyond `scenario_loss`.
+    pub short_minimum: Money,
+    /// That of the maintenance margin.
+    pub short_minimum_maintenance: Money,
+}
+
 impl MarketRisk {
     /// The risk of an empty book.
     pub const EMPTY: Self = Self {
@@ -77,6 +98,7 @@ impl MarketRisk {
         worst_column: CENTRE_COLUMN,
         scan_loss: Money(0),
         certified_loss: Money(0),
+        node_losses: [Money(0); SPOT_MOVES],
         block_pnl_q28: [0; BLOCK_COLUMNS],
         twist: Money(0),
         skew: Money(0),
@@ -102,26 +124,43 @@ impl MarketRisk {
     /// Stands for a loss without a limit.
     pub const NO_LIMIT: Money = Money(i64::MAX);
 
-    /// What the market adds to P: its certified loss, the blocks and what expiring longs do not carry, at most what the book
-    /// can lose.
-    pub fn scenario_loss(&self) -> Result<Money, RiskError> {
-        let loss = self
-            .certified_loss
-            .plus(self.twist)?
+    /// What the market adds to the sums of an account.
+    pub fn parts(&self) -> Result<MarketParts, RiskError> {
+        let besides = self
+            .twist
             .plus(self.skew)?
             .plus(self.basis)?
             .plus(self.expiring_longs)?;
-        Ok(loss.min(self.defined_loss))
+        let scenario_loss = self.certified_loss.plus(besides)?.min(self.defined_loss);
+        let room = self.defined_loss.minus(scenario_loss)?;
+        let short_minimum = self.short_minimum.min(room);
+        // Where other markets offset its scan loss, the book may need the room below its limit in full.
+        let cut = self.short_minimum.minus(short_minimum)?;
+        Ok(MarketParts {
+            certified_loss: self.certified_loss.min(self.defined_loss),
+            besides: besides.min(self.defined_loss).plus(cut)?,
+            scenario_loss,
+            short_minimum,
+            short_minimum_maintenance: self.short_minimum_maintenance.min(room),
+        })
+    }
+
+    /// What the market adds to P alone: its certified loss, the blocks and what expiring longs do not carry, at most what the
+    /// book can lose.
+    pub fn scenario_loss(&self) -> Result<Money, RiskError> {
+        Ok(self.parts()?.scenario_loss)
     }
 
     /// What the market adds to the short-option minimum, initial and maintenance: no more than the book can lose beyond
     /// `scenario_loss`.
     pub fn short_minimums(&self) -> Result<(Money, Money), RiskError> {
-        let room = self.defined_loss.minus(self.scenario_loss()?)?;
-        Ok((
-            self.short_minimum.min(room),
-            self.short_minimum_maintenance.min(room),
-        ))
+        let parts = self.parts()?;
+        Ok((parts.short_minimum, parts.short_minimum_maintenance))
+    }
+
+    /// A: the certified loss, at most what the book can lose.
+    pub fn capped_loss(&self) -> Money {
+        self.certified_loss.min(self.defined_loss)
     }
 
     /// The scenario of the largest weighted loss.
@@ -311,12 +350,14 @@ impl MarketArrays {
         };
         let (fading, errors) = self.fill(&mut columns, &sums);
         let money_up = |q28: i128| self.lot_value.money_up(q28, 28);
+        let mut cells = CellLosses::NONE;
         let (losses, worst) = match fading {
-            None => self.losses(&columns, sums.absolute_lots, errors),
+            None => self.losses(&columns, sums.absolute_lots, errors, &mut cells),
             Some(mut fading) => {
-                let (without, _) = self.losses(&columns, sums.absolute_lots, errors);
+                let (without, _) = self.losses(&columns, sums.absolute_lots, errors, &mut cells);
                 fading.join(&mut columns);
-                let (losses, worst) = self.losses(&columns, sums.absolute_lots, errors);
+                cells = CellLosses::NONE;
+                let (losses, worst) = self.losses(&columns, sums.absolute_lots, errors, &mut cells);
                 let excess_q28 = losses.excess_q28(&without, fading.nearest_q16);
                 risk.expiring_longs = money_up(excess_q28)?;
                 (losses, worst)
@@ -338,9 +379,25 @@ impl MarketArrays {
         risk.delta_notional = self.money_of_q28_up(deltas.largest_q28())?;
         risk.oracle_contingency = risk.delta_notional.mul_div_up(self.oracle_ppm, ONE_PPM)?;
         self.add_exposure(&sums, legs, &deltas, risk)?;
+        self.add_node_losses(sums.absolute_lots, &cells, errors.0, risk)?;
         risk.option_value = self.lot_value.money_down(sums.option_value_q30, 30)?;
         risk.linear_value = self.lot_value.money_down(sums.linear_value_q30, 30)?;
         risk.spot_value = self.spot_value(&sums)?;
+        Ok(())
+    }
+
+    /// The losses around the nodes and tails, at most what the certified loss and the defined risk allow.
+    #[inline(never)]
+    fn add_node_losses(
+        &self,
+        absolute_lots: u64,
+        cells: &CellLosses,
+        error_q28: i128,
+        risk: &mut MarketRisk,
+    ) -> Result<(), RiskError> {
+        let grid = &self.inputs.grid;
+        let losses = NodeLosses::new(&risk.pnl_q28, grid, absolute_lots, cells);
+        risk.node_losses = losses.money_up(&self.lot_value, error_q28, risk.capped_loss())?;
         Ok(())
     }
 
@@ -351,11 +408,18 @@ impl MarketArrays {
         columns: &Columns<'_>,
         absolute_lots: u64,
         (error_q28, block_error_q28): (i128, i128),
+        cells: &mut CellLosses,
     ) -> (Losses, (usize, i64)) {
         let grid = &self.inputs.grid;
         let worst = worst_column(columns.pnl, grid);
-        let certified =
-            certified_loss_q28(columns.pnl, columns.long_side, grid, absolute_lots, worst.1);
+        let certified = certified_loss_q28(
+            columns.pnl,
+            columns.long_side,
+            grid,
+            absolute_lots,
+            worst.1,
+            cells,
+        );
         let block =
             |first| i128::from(block_loss_q28(columns.blocks, first)).wrapping_add(block_error_q28);
         let losses = Losses {

@@ -22,7 +22,8 @@ use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
 use crate::bound::LongSide;
 use crate::margin::GROSS_DIVISOR_INITIAL;
 use crate::scenario::{
-    CENTRE_COLUMN, COLUMNS, CORE_COLUMNS, SPOT_NODES, TAILS, TAILS_PER_SIDE, VOL_LEVELS, VOL_UP,
+    CENTRE_COLUMN, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS, TAILS_PER_SIDE,
+    VOL_LEVELS, VOL_UP,
 };
 use crate::units::{Money, Price, RiskError, MAX_LOTS_PER_MARKET, ONE_PPM};
 
@@ -113,6 +114,8 @@ impl MarketArrays {
         let errors = error_q28 + 4 * added.error_q28;
         let block_errors = block_error_q28 + added.error_q28;
         risk.certified_loss = money_up(certified + errors)?;
+        // What fills gain is not counted on, nor where they lose: they offset nothing in other markets.
+        risk.node_losses = [risk.certified_loss; SPOT_MOVES];
         risk.twist = money_up(worst_block(TWIST) + block_errors)?;
         risk.skew = money_up(worst_block(SKEW) + block_errors)?;
         risk.basis = money_up(worst_block(BASIS) + block_errors)?;

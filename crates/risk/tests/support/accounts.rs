@@ -10,6 +10,7 @@ use estuary_risk::liquidation::{
 };
 use estuary_risk::margin::{AccountTotals, MarginReport};
 use estuary_risk::market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind};
+use estuary_risk::portfolio::{Offset, Offsets};
 use estuary_risk::scenario::ScenarioParameters;
 use estuary_risk::smile::Smile;
 use estuary_risk::units::{Money, Price, MAX_LOTS_PER_MARKET, ONE_Q30};
@@ -34,6 +35,7 @@ pub struct MarketBook {
 /// An account as the plan sees it.
 pub struct Account {
     pub outside: AccountTotals,
+    pub offsets: Offsets,
     pub markets: Vec<MarketBook>,
 }
 
@@ -141,12 +143,18 @@ impl Account {
         if random.below(3) == 0 {
             outside.unsettled = Money(random.uniform(-1e9, 1e9) as i64);
         }
-        Self { outside, markets }
+        // Of their own numbers, so that they change nothing else.
+        let offsets = random_offsets(&mut Random(random.0 ^ 0x000F_F5E7), markets.len());
+        Self {
+            outside,
+            offsets,
+            markets,
+        }
     }
 
     pub fn report(&mut self) -> MarginReport {
-        let outside = self.outside;
-        report(outside, &mut self.views()).unwrap()
+        let (outside, offsets) = (self.outside, self.offsets.clone());
+        report((outside, &offsets), &mut self.views()).unwrap()
     }
 
     /// Changes cash so that equity less maintenance margin is `health`.
@@ -177,9 +185,14 @@ impl Account {
         &mut self,
         max_notional: u64,
     ) -> Result<(LiquidationOutcome, Vec<Take>), LiquidationError> {
-        let outside = self.outside;
+        let (outside, offsets) = (self.outside, self.offsets.clone());
         let mut takes = Vec::new();
-        let outcome = plan(outside, max_notional, &mut self.views(), &mut takes)?;
+        let outcome = plan(
+            (outside, &offsets),
+            max_notional,
+            &mut self.views(),
+            &mut takes,
+        )?;
         self.outside.cash = outcome.cash;
         Ok((outcome, takes))
     }
@@ -372,4 +385,25 @@ fn add_token(random: &mut Random, book: &mut MarketBook, terms: &Terms, size: f6
         decimals,
         room,
     });
+}
+
+/// Offsets of every pair: none for a third of the accounts.
+fn random_offsets(random: &mut Random, markets: usize) -> Offsets {
+    let mut offsets = Offsets::NONE;
+    if random.below(3) == 0 {
+        return offsets;
+    }
+    for high in 0..markets {
+        offsets.set_floor(high, random.uniform(0.1, 0.6e6) as u32);
+        for low in 0..high {
+            let maintenance_ppm = random.uniform(0.0, 0.9e6) as u32;
+            let kept = random.below(3) as f64 / 2.0;
+            let offset = Offset {
+                initial_ppm: (f64::from(maintenance_ppm) * kept) as u32,
+                maintenance_ppm,
+            };
+            offsets.set_pair(low, high, offset);
+        }
+    }
+    offsets
 }

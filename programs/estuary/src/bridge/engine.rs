@@ -2,6 +2,7 @@
 
 use super::{
     matured::matured_series_value,
+    offsets::offsets,
     parameters::{forward_ratio_q30, load_grid, smile_of},
     positions_in, risk_error, tokens_in, MarketData,
 };
@@ -333,5 +334,6 @@ pub fn assess(
     now: i64,
 ) -> Result<MarginReport> {
     let totals = visit_markets(account, owner, markets, now, &mut |_, _, _| Ok(()))?;
-    totals.report().map_err(risk_error)
+    let offsets = offsets(account, markets, now)?;
+    totals.report_with(&offsets).map_err(risk_error)
 }

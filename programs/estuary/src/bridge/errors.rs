@@ -5,6 +5,7 @@ use anchor_lang::prelude::*;
 use estuary_risk::{
     liquidation::LiquidationError,
     margin::{MarginReport, Refusal},
+    returns::OffsetError,
     scenario::ParameterError,
     smile::SmileError,
     units::RiskError,
@@ -91,6 +92,16 @@ pub fn liquidation_error(error: LiquidationError) -> Error {
         }
         LiquidationError::NothingToTake => error!(EstuaryError::NothingToLiquidate),
         LiquidationError::Risk(error) => risk_error(error),
+    }
+}
+
+pub(super) fn offset_error(error: OffsetError) -> EstuaryError {
+    match error {
+        OffsetError::Offset => EstuaryError::OffsetInvalid,
+        OffsetError::CorrelationFull => EstuaryError::CorrelationFullInvalid,
+        OffsetError::CorrelationZero => EstuaryError::CorrelationZeroInvalid,
+        OffsetError::Floor => EstuaryError::OffsetFloorInvalid,
+        OffsetError::StressVol => EstuaryError::StressVolInvalid,
     }
 }
 

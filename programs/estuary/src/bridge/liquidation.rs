@@ -4,6 +4,7 @@ use super::{
     engine::{book, new_arrays, totals_outside},
     liquidation_error,
     matured::constant,
+    offsets::offsets_of,
     positions_in, risk_error, tokens_in, MarketData,
 };
 use crate::{
@@ -18,6 +19,7 @@ use estuary_risk::{
     },
     margin::MarginReport,
     market::{Leg, MarketArrays, MarketRisk},
+    portfolio::Offsets,
     units::{Money, ONE_PPM},
 };
 
@@ -36,6 +38,8 @@ pub struct Liquidation {
     prepared: Vec<Prepared>,
     /// Positions that change hands, in the engine's numbering of markets and legs.
     takes: Vec<Take>,
+    /// How far markets offset each other, for both accounts.
+    offsets: Offsets,
     /// The account's reports before and after.
     pub outcome: LiquidationOutcome,
 }
@@ -87,11 +91,18 @@ impl Liquidation {
             .collect();
         let mut takes = Vec::with_capacity(MAX_TAKES);
         let outside = totals_outside(account, markets)?;
+        // The liquidator may have all of these markets afterwards.
+        let held = account
+            .priced_markets()?
+            .union(liquidator.priced_markets()?);
+        let offsets = offsets_of(&[held], markets, now);
+        let outside = (outside, &offsets);
         let outcome =
             plan(outside, max_notional, &mut views, &mut takes).map_err(liquidation_error)?;
         Ok(Self {
             prepared,
             takes,
+            offsets,
             outcome,
         })
     }
@@ -166,7 +177,7 @@ impl Liquidation {
                 .map_err(risk_error)?;
             totals.add_market(&risk, cost).map_err(risk_error)?;
         }
-        totals.report().map_err(risk_error)
+        totals.report_with(&self.offsets).map_err(risk_error)
     }
 }
 

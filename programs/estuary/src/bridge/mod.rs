@@ -5,6 +5,7 @@ pub mod engine;
 pub mod errors;
 pub mod liquidation;
 pub mod matured;
+pub mod offsets;
 pub mod parameters;
 pub mod report;
 pub mod settlement;
@@ -14,7 +15,7 @@ pub mod what_if;
 use crate::{
     error::EstuaryError,
     oracle::CheckedPrice,
-    state::{Balance, MarginAccount, Market, Position, Round, Series},
+    state::{Balance, MarginAccount, Market, Position, Round, Series, StoredReturns},
 };
 use anchor_lang::prelude::*;
 pub use engine::{assess, Engine};
@@ -33,6 +34,8 @@ pub struct MarketData<'a> {
     pub table: &'a [Series],
     /// Its rounds of claims that a loss has lowered; the others are worth their face.
     pub lowered_rounds: &'a [Round],
+    /// What its price has done lately.
+    pub returns: &'a StoredReturns,
     /// The checked price of its underlying; none where no position needs it.
     pub price: Option<CheckedPrice>,
 }

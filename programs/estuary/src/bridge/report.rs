@@ -3,6 +3,7 @@
 use super::{
     engine::visit_markets,
     matured::{constant, settled_price},
+    offsets::offsets,
     risk_error,
     trade::mark,
     Engine, MarketData,
@@ -10,14 +11,14 @@ use super::{
 use crate::{
     error::EstuaryError,
     report::{
-        MarketReportView, MarketSummary, PositionView, PositionsView, SummaryView,
+        MarketReportView, MarketSummary, PositionView, PositionsView, ScanView, SummaryView,
         POSITIONS_PER_PAGE,
     },
     state::{MarginAccount, Owner, Position},
 };
 use anchor_lang::prelude::*;
 use bytemuck::Zeroable;
-use estuary_risk::{margin::AccountTotals, market::Leg, units::Money};
+use estuary_risk::{margin::AccountTotals, market::Leg, portfolio::ScanLoss, units::Money};
 
 /// The account as a whole.
 ///
@@ -38,7 +39,7 @@ pub fn summary(
         *entry = market_summary(engine, market)?;
         Ok(())
     })?;
-    fill_summary(&mut view, account, &totals, now)?;
+    fill_summary(&mut view, account, &totals, markets, now)?;
     view.market_count = u16::try_from(markets.len()).map_err(|_| EstuaryError::CounterOverflow)?;
     Ok(view)
 }
@@ -54,14 +55,21 @@ pub(super) fn market_summary(engine: &Engine, market: &MarketData<'_>) -> Result
     })
 }
 
-/// Everything of a summary but its markets.
+/// Everything of a summary but its markets; `markets` are those whose books `totals` has, in order.
 pub(super) fn fill_summary(
     view: &mut SummaryView,
     account: &MarginAccount,
     totals: &AccountTotals,
+    markets: &[MarketData<'_>],
     now: i64,
 ) -> Result<()> {
-    let report = totals.report().map_err(risk_error)?;
+    let offsets = offsets(account, markets, now)?;
+    let portfolio = totals.portfolio_with(&offsets).map_err(risk_error)?;
+    let (initial, maintenance) = (
+        portfolio.initial.scenario_loss,
+        portfolio.maintenance.scenario_loss,
+    );
+    let report = totals.report_of(initial, maintenance).map_err(risk_error)?;
     view.equity = report.equity.0;
     view.senior = report.senior.0;
     view.initial_margin = report.initial_margin.0;
@@ -73,7 +81,12 @@ pub(super) fn fill_summary(
     view.spot_value = totals.spot_value.0;
     view.option_value = totals.option_value.0;
     view.unsettled = totals.unsettled.0;
-    view.scenario_loss = totals.scenario_loss.0;
+    view.scenario_loss = initial.0;
+    view.scenario_loss_maintenance = maintenance.0;
+    view.scan_initial = scan_view(&portfolio.initial);
+    view.scan_maintenance = scan_view(&portfolio.maintenance);
+    view.offset_floor_ppm = portfolio.floor_ppm;
+    view.markets_held = portfolio.markets;
     view.short_minimum = totals.short_minimum.0;
     view.short_minimum_maintenance = totals.short_minimum_maintenance.0;
     view.oracle_contingency = totals.oracle_contingency.0;
@@ -82,6 +95,17 @@ pub(super) fn fill_summary(
     view.now = now;
     view.position_count = account.position_count;
     Ok(())
+}
+
+const fn scan_view(scan: &ScanLoss) -> ScanView {
+    ScanView {
+        offset_loss: scan.offset_loss.0,
+        largest_floor: scan.largest_floor.0,
+        sum_floor: scan.sum_floor.0,
+        scan_loss: scan.scan_loss.0,
+        offset_ppm: scan.offset_ppm,
+        padding: [0; 4],
+    }
 }
 
 /// The account in one market.

@@ -15,9 +15,12 @@ use estuary_risk::{
     fixed::{ln_q40, mul_div_down, sqrt_tau_q32},
     margin::{check_trade, AccountTotals, MarginReport, Refusal, TradeSide},
     market::Instrument,
+    portfolio::Offsets,
     smile::SmileSlice,
     units::{traded_value_down, Money, Price, ONE_PPM},
 };
+
+use std::rc::Rc;
 
 /// One side of a trade: its totals before and after, and what section 8 of the margin model asks about it.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub struct Side {
     pub before: AccountTotals,
     /// Everything that counts after it.
     pub after: AccountTotals,
+    /// How far markets offset each other; none where nothing does.
+    pub offsets: Option<Rc<Offsets>>,
     /// What the account had coming beside its positions before the trade.
     pub outside: Money,
     /// Option premium paid less received, micro-units.
@@ -94,12 +99,18 @@ impl Side {
         self.increases |= !moved.reduces();
     }
 
+    fn report(&self, totals: &AccountTotals) -> Result<MarginReport> {
+        let none = Offsets::NONE;
+        let offsets = self.offsets.as_deref().unwrap_or(&none);
+        totals.report_with(offsets).map_err(risk_error)
+    }
+
     /// Refuses a side that was below its maintenance margin before.
     ///
     /// # Errors
     /// [`EstuaryError::BelowMaintenanceMargin`] with equity and margin.
     pub fn check_not_failing(&self) -> Result<()> {
-        let before = self.before.report().map_err(risk_error)?;
+        let before = self.report(&self.before)?;
         if before.is_liquidatable() {
             let values = (before.equity.0, before.maintenance_margin.0);
             return Err(error!(EstuaryError::BelowMaintenanceMargin).with_values(values));
@@ -114,8 +125,8 @@ impl Side {
     /// One error per rule: see the group "Health" of [`EstuaryError`]; [`EstuaryError::AccountMarkedUnhealthy`] for a
     /// marked account that is no longer below its maintenance margin and does anything else than reduce.
     pub fn check(&self, rounding: i64) -> Result<MarginReport> {
-        let before = self.before.report().map_err(risk_error)?;
-        let after = self.after.report().map_err(risk_error)?;
+        let before = self.report(&self.before)?;
+        let after = self.report(&self.after)?;
         let side = TradeSide {
             worse_than_mark: self.worse_than_mark,
             pays_net_premium: self.premium_paid > 0,

@@ -187,8 +187,9 @@ impl<'a> Summed<'a> {
         Ok(())
     }
 
-    fn finish(self, now: i64) -> Result<()> {
-        fill_summary(self.view, self.account, &self.totals, now)?;
+    fn finish(self, markets: &[MarketData<'_>], now: i64) -> Result<()> {
+        let own = markets_of(self.account, markets)?;
+        fill_summary(self.view, self.account, &self.totals, &own, now)?;
         let markets = self.account.markets()?.len();
         self.view.market_count =
             u16::try_from(markets).map_err(|_| EstuaryError::CounterOverflow)?;
@@ -227,8 +228,8 @@ pub fn summaries(
         }
     }
     let [before, after] = both;
-    before.finish(now)?;
-    after.finish(now)?;
+    before.finish(markets, now)?;
+    after.finish(markets, now)?;
     Ok(view)
 }
 

@@ -1,13 +1,18 @@
 //! Two accounts that exchange positions in one instruction: both books before and after, and what limits them.
 
 use crate::{
-    bridge::{engine::totals_outside, positions_in, risk_error, trade::Side, Engine, MarketData},
+    bridge::{
+        engine::totals_outside, offsets::offsets_of, positions_in, risk_error, trade::Side, Engine,
+        MarketData,
+    },
     error::EstuaryError,
     instructions::owners::Owners,
     market_view::MarketView,
     state::{MarginAccount, MarketSet, Owner, StateAccount, MAX_POSITIONS_PER_TRANSACTION},
 };
 use anchor_lang::prelude::*;
+use estuary_risk::portfolio::Offsets;
+use std::rc::Rc;
 
 /// Both accounts.
 pub(crate) type Pair<'a> = [&'a mut MarginAccount; 2];
@@ -118,7 +123,9 @@ pub(crate) fn exchange(
             side.add_after(&mut engine, data, account, now)?;
         }
     }
+    let offsets = Rc::new(offsets_of_pair(pair, &data, named, now)?);
     for (side, account) in sides.iter_mut().zip(pair.iter()) {
+        side.offsets = Some(Rc::clone(&offsets));
         // A position that closed has left its cost there.
         let outside = totals_outside(account, &data)?;
         side.after.cash = outside.cash;
@@ -132,6 +139,23 @@ pub(crate) fn exchange(
 fn whose<'a>(pair: &'a Pair<'_>, owners: &'a Owners<'_>) -> [(&'a MarginAccount, &'a Owner); 2] {
     let ([one, other], [owner, others]) = (pair, owners.both());
     [(one, owner), (other, others)]
+}
+
+/// How far markets offset each other for both accounts, before and after the exchange, which has been made.
+fn offsets_of_pair(
+    pair: &Pair<'_>,
+    data: &[MarketData<'_>],
+    named: &[Named],
+    now: i64,
+) -> Result<Offsets> {
+    let [one, other] = pair;
+    let mut held = [one.priced_markets()?, other.priced_markets()?];
+    for set in &mut held {
+        for series in named {
+            set.insert(series.market)?;
+        }
+    }
+    Ok(offsets_of(&held, data, now))
 }
 
 /// How many different series both accounts have in a market, with those named.

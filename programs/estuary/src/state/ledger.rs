@@ -1,8 +1,8 @@
 //! What trades, settlement and liquidations write about a market: the last price seen, the lots held, what is unsettled
 //! and who is owed it.
 
-use super::{ClaimsPool, StateAccount, MAX_SERIES};
-use crate::error::EstuaryError;
+use super::{ClaimsPool, StateAccount, StoredReturns, MAX_SERIES};
+use crate::{bridge::offsets::record_return, error::EstuaryError};
 use anchor_lang::prelude::*;
 
 /// The written half of a market. Trades lock this account and leave the market itself readable.
@@ -38,6 +38,8 @@ pub struct MarketLedger {
     /// Trading fees that cash did not cover and that went to accounts' carry, micro-units: paid out of losses once claims
     /// are served.
     pub fees_unpaid: u64,
+    /// What the price has done lately: the first price of every two hours that a writing instruction used.
+    pub returns: StoredReturns,
     /// Room for later versions, zero.
     pub reserved: [u8; 160],
     /// Per series slot, the absolute lots of all positions, long and short. Until the series is settled both sides have
@@ -45,24 +47,26 @@ pub struct MarketLedger {
     pub open_lots: [u64; MAX_SERIES],
 }
 
-const _: () = assert!(core::mem::size_of::<MarketLedger>() == 9_000);
+const _: () = assert!(core::mem::size_of::<MarketLedger>() == 9_176);
 const _: () = assert!(core::mem::size_of::<MarketLedger>() + 8 <= 10_240);
 
 impl MarketLedger {
     /// Current layout version.
     pub const VERSION: u8 = 1;
 
-    /// Records the publish time of a price that an instruction used.
+    /// Records a price that an instruction used, a mantissa at the market's exponent, by its publish time. The first one of
+    /// an interval of two hours gives a return.
     ///
     /// # Errors
     /// [`EstuaryError::PriceOlderThanLast`] when the ledger has seen a later price.
-    pub fn record_price(&mut self, publish_time: i64) -> Result<()> {
+    pub fn record_price(&mut self, publish_time: i64, price: u64) -> Result<()> {
         require_gte!(
             publish_time,
             self.last_publish_time,
             EstuaryError::PriceOlderThanLast
         );
         self.last_publish_time = publish_time;
+        record_return(&mut self.returns, publish_time, price);
         Ok(())
     }
 

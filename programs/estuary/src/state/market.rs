@@ -4,7 +4,10 @@
 //! [`MarketRef::MAX_GROWTH`] bytes an instruction and is valid at every size in between, which is why it has a loader
 //! of its own.
 
-use super::{check_version, Expiry, MarketStatus, Series, StateAccount, MAX_EXPIRIES, MAX_SERIES};
+use super::{
+    check_version, Expiry, MarketStatus, PairEntry, Series, StateAccount, MAX_EXPIRIES,
+    MAX_OFFSETS, MAX_SERIES,
+};
 use crate::error::EstuaryError;
 use anchor_lang::{prelude::*, Discriminator};
 use core::mem::size_of;
@@ -182,8 +185,16 @@ pub struct Market {
     pub charges: StoredCharges,
     /// Liquidity cost as set.
     pub liquidity: StoredLiquidity,
+    /// Of all losses of an account added, the share that no offset across markets removes, parts per million; the largest of
+    /// its markets counts.
+    pub offset_floor_ppm: u32,
+    /// Realised volatility per year, parts per million, above which offsets with other markets shrink; at twice as much none
+    /// is left.
+    pub stress_vol_ppm: u32,
+    /// How far this market and others of a lower index offset each other; one without an entry does not.
+    pub offsets: [PairEntry; MAX_OFFSETS],
     /// Room for later versions, zero.
-    pub reserved: [u8; 320],
+    pub reserved: [u8; 312],
 }
 
 const _: () = assert!(size_of::<Market>() == Market::HEADER_SIZE);
@@ -193,7 +204,34 @@ impl Market {
     /// Current layout version.
     pub const VERSION: u8 = 1;
     /// Bytes of the header.
-    pub const HEADER_SIZE: usize = 3_072;
+    pub const HEADER_SIZE: usize = 3_712;
+}
+
+impl Market {
+    /// The entry of the pair with a market of a lower index, if there is one.
+    #[must_use]
+    pub fn pair_with(&self, market: u16) -> Option<&PairEntry> {
+        let mut used = self.offsets.iter().filter(|entry| entry.is_used != 0);
+        used.find(|entry| entry.market == market)
+    }
+
+    /// The entry of the pair with a market of a lower index, or a free one for it.
+    ///
+    /// # Errors
+    /// [`EstuaryError::OffsetMarketInvalid`], [`EstuaryError::OffsetTableFull`].
+    pub fn pair_for(&mut self, market: u16) -> Result<&mut PairEntry> {
+        if market >= self.index {
+            return Err(error!(EstuaryError::OffsetMarketInvalid).with_values((market, self.index)));
+        }
+        let is_its = |entry: &PairEntry| entry.is_used != 0 && entry.market == market;
+        let its = self.offsets.iter().position(is_its);
+        let free = || self.offsets.iter().position(|entry| entry.is_used == 0);
+        let place = its.or_else(free).ok_or(EstuaryError::OffsetTableFull)?;
+        let entry = self.offsets.get_mut(place);
+        let entry = entry.ok_or(EstuaryError::OffsetTableFull)?;
+        (entry.market, entry.is_used) = (market, 1);
+        Ok(entry)
+    }
 }
 
 impl StateAccount for Market {

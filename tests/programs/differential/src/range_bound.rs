@@ -1,7 +1,7 @@
 //! The certified range bound alone, so that its compute units can be measured apart from everything around it.
 
 use estuary_risk::array::{ExpiryContext, Moneyness, StrikeArray};
-use estuary_risk::bound::{certified_loss_q28, LongSide};
+use estuary_risk::bound::{certified_loss_q28, CellLosses, LongSide};
 use estuary_risk::fixed::exp_q30;
 use estuary_risk::scenario::{ScenarioParameters, CENTRE_COLUMN, COLUMNS};
 use estuary_risk::smile::Smile;
@@ -40,7 +40,9 @@ pub fn bound(count: u64) -> u64 {
     pnl[CENTRE_COLUMN] = 0;
     let mut loss = 0;
     for _ in 0..count {
-        loss = certified_loss_q28(black_box(&pnl), &long_side, &grid, absolute_lots, 0);
+        let mut cells = CellLosses::NONE;
+        let pnl = black_box(&pnl);
+        loss = certified_loss_q28(pnl, &long_side, &grid, absolute_lots, 0, &mut cells);
     }
     loss as u64
 }

@@ -49,6 +49,7 @@ impl<'info> CreateMarket<'info> {
     pub fn handle(ctx: Context<'info, Self>, args: CreateMarketArgs) -> Result<()> {
         args.validate()?;
         let scenarios = bridge::store_parameters(&args.parameters)?;
+        bridge::offsets::check_market(args.offset_floor_ppm, args.stress_vol_ppm)?;
         let mut clearinghouse = state::write(&ctx.accounts.clearinghouse)?;
         let mut market = ctx.accounts.market.load_init()?;
         market.version = Market::VERSION;
@@ -77,11 +78,18 @@ impl<'info> CreateMarket<'info> {
         market.blocks = scenarios.blocks;
         market.charges = scenarios.charges;
         market.liquidity = scenarios.liquidity;
+        (market.offset_floor_ppm, market.stress_vol_ppm) =
+            (args.offset_floor_ppm, args.stress_vol_ppm);
+        for offset in &args.offsets {
+            let entry = market.pair_for(offset.market)?;
+            entry.terms = bridge::offsets::store_terms(offset)?;
+        }
         let mut ledger = ctx.accounts.ledger.load_init()?;
         ledger.version = MarketLedger::VERSION;
         ledger.bump = ctx.bumps.ledger;
         ledger.market_index = market.index;
         ledger.market = ctx.accounts.market.key();
+        ledger.returns = bridge::offsets::no_returns();
         clearinghouse.bump_parameter_version()?;
         market.invariant()?;
         ledger.invariant()?;

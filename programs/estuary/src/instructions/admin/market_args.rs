@@ -62,6 +62,19 @@ pub struct ScenarioArgs {
     pub unwind_vega_impact_ppm: u32,
 }
 
+/// How far two markets offset each other; see `estuary_risk::returns::PairTerms`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetArgs {
+    /// Index of the other market, below that of the market that keeps the pair.
+    pub market: u16,
+    /// The share of gains of one that pays for losses of the other, parts per million.
+    pub offset_ppm: u32,
+    /// Realised correlation from which on all of it counts, parts per million.
+    pub correlation_full_ppm: u32,
+    /// Realised correlation up to which nothing does, parts per million.
+    pub correlation_zero_ppm: u32,
+}
+
 /// Arguments of `create_market`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
 pub struct CreateMarketArgs {
@@ -99,6 +112,12 @@ pub struct CreateMarketArgs {
     pub taker_fee_ppm: u32,
     /// Most that either pays for an option: parts per million of its premium.
     pub option_fee_cap_ppm: u32,
+    /// Of all losses of an account added, the share that no offset across markets removes, parts per million.
+    pub offset_floor_ppm: u32,
+    /// Realised volatility per year above which offsets with other markets shrink, parts per million.
+    pub stress_vol_ppm: u32,
+    /// Offsets with markets that exist, in force at once: nobody holds anything here yet.
+    pub offsets: Vec<OffsetArgs>,
     /// Scenario parameters.
     pub parameters: ScenarioArgs,
 }

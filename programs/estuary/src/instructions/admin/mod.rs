@@ -8,6 +8,7 @@ pub mod list_series;
 pub mod market_args;
 pub mod mint_extensions;
 pub mod set_market_status;
+pub mod set_offset;
 pub mod sweep_fees;
 
 pub use add_bank::*;
@@ -18,4 +19,5 @@ pub use list_series::*;
 pub use market_args::*;
 pub use mint_extensions::*;
 pub use set_market_status::*;
+pub use set_offset::*;
 pub use sweep_fees::*;

@@ -51,7 +51,7 @@ impl<'info> RecordSettlementPrice<'info> {
         if price.publish_time >= expiry && average.has_enough() {
             average.finalize()?;
         }
-        ledger.record_price(price.publish_time)?;
+        ledger.record_price(price.publish_time, price.price)?;
         ledger.invariant()?;
         market.header.invariant()
     }

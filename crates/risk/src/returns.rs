@@ -1,0 +1,674 @@
+//! What the prices of a market have done lately, and what that makes of the offset between two markets (section 6 of
+//! `margin-model.md`).
+//!
+//! Time is cut into intervals of two hours. The first price that is recorded in an interval is the interval's, whatever comes
+//! later, and the return from the interval before goes into a ring of 64 (five days and a third). An interval without a price
+//! has a return of zero; the return up to the next price counts there as a whole. Returns have no mean worth the name over so
+//! short a time, so variance and correlation are those of the returns as they are: `ρ = Σab / √(Σa²·Σb²)`, and an interval
+//! missing on one side takes from the numerator alone, which lowers ρ.
+//!
+//! All rings of an instruction are brought to the interval of its clock first, so that equal places are equal times.
+
+use crate::fixed::isqrt;
+use crate::portfolio::Offset;
+use crate::units::{ONE_PPM, SECONDS_PER_YEAR};
+
+/// Length of an interval: two hours.
+pub const INTERVAL_SECONDS: i64 = 7_200;
+/// Intervals in a ring, the full window.
+pub const RETURNS: usize = 64;
+/// The last place of a ring, and the bits of its places.
+const LAST_PLACE: u64 = RETURNS as u64 - 1;
+/// Intervals in the short window: the last 32 hours.
+pub const SHORT_WINDOW: usize = 16;
+/// Intervals, of the full window, in which both markets must have a price before one offsets the other at all.
+const LEAST_COMMON: u32 = 12;
+/// Intervals from which on their history is complete; between the two the offset grows in proportion.
+const ENOUGH_COMMON: u32 = 48;
+/// Intervals of the short window in which both markets must have a price.
+const LEAST_COMMON_SHORT: u32 = 8;
+/// Returns are stored in Q15 with this added, so that a product needs no sign.
+const BIAS: u16 = 1 << 15;
+/// What 64 biases add up to.
+const ALL_BIASES: i64 = (BIAS as i64) * (RETURNS as i64);
+/// Intervals in a year.
+const INTERVALS_PER_YEAR: u64 = 4_380;
+
+const _: () = assert!(INTERVALS_PER_YEAR.cast_signed() * INTERVAL_SECONDS == SECONDS_PER_YEAR);
+const _: () = assert!(RETURNS.is_power_of_two() && RETURNS == u64::BITS as usize);
+
+/// The lowest limit of volatility (10% a year).
+pub const MIN_STRESS_VOL_PPM: u32 = 100_000;
+/// The highest limit of volatility (1000% a year).
+pub const MAX_STRESS_VOL_PPM: u32 = 10_000_000;
+
+/// The ring of one market's returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returns {
+    /// Number of the last interval in the ring, counted from 1970; 0 before the first price.
+    pub last_interval: u64,
+    /// Intervals of the ring that have a return, a bit for each place.
+    pub observed: u64,
+    /// Natural logarithm of the last price recorded, a mantissa at the market's exponent, Q40.
+    pub log_price_q40: i64,
+    /// Σ of squared returns in the ring, Q30.
+    pub squares_q30: u64,
+    /// Those of the short window.
+    pub short_squares_q30: u64,
+    /// Σ of returns in the ring, Q15.
+    pub sum_q15: i64,
+    /// Logarithmic returns in Q15 plus 2^15, that of interval n in place n modulo 64.
+    pub biased_q15: [u16; RETURNS],
+}
+
+/// The entry of a pair of markets: how much one offsets the other, and at which correlation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PairTerms {
+    /// θ while correlation and volatility are in their bands, parts per million.
+    pub offset_ppm: u32,
+    /// Realised correlation from which on all of θ counts, parts per million.
+    pub correlation_full_ppm: u32,
+    /// Realised correlation up to which none does; below `correlation_full_ppm`.
+    pub correlation_zero_ppm: u32,
+}
+
+/// Why the terms of a pair, or a market's limits, are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetError {
+    /// `offset` exceeds 95%.
+    Offset,
+    /// `correlation_full` exceeds 1.
+    CorrelationFull,
+    /// `correlation_zero` is not below `correlation_full`.
+    CorrelationZero,
+    /// `offset_floor` is not within 5% and 100%.
+    Floor,
+    /// `stress_vol` is not within 10% and 1000% a year.
+    StressVol,
+}
+
+/// Of one market, in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Window {
+    /// √Σa², Q27.
+    root_q27: u64,
+    /// What volatility leaves of an offset, parts per million.
+    calm_ppm: u32,
+}
+
+/// A market's returns at the time of an instruction, prepared for pairs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    returns: Returns,
+    full: Window,
+    short: Window,
+}
+
+impl PairTerms {
+    /// Nothing offsets anything.
+    pub const NONE: Self = Self {
+        offset_ppm: 0,
+        correlation_full_ppm: ONE_PPM,
+        correlation_zero_ppm: 0,
+    };
+
+    /// Checks each number; the error names the first one that is wrong.
+    pub const fn validate(&self) -> Result<(), OffsetError> {
+        if self.offset_ppm > crate::portfolio::MAX_OFFSET_PPM {
+            return Err(OffsetError::Offset);
+        }
+        if self.correlation_full_ppm > ONE_PPM {
+            return Err(OffsetError::CorrelationFull);
+        }
+        if self.correlation_zero_ppm >= self.correlation_full_ppm {
+            return Err(OffsetError::CorrelationZero);
+        }
+        Ok(())
+    }
+
+    /// The tighter of two in each number.
+    #[must_use]
+    pub fn tighter(&self, other: &Self) -> Self {
+        Self {
+            offset_ppm: self.offset_ppm.min(other.offset_ppm),
+            correlation_full_ppm: self.correlation_full_ppm.max(other.correlation_full_ppm),
+            correlation_zero_ppm: self.correlation_zero_ppm.max(other.correlation_zero_ppm),
+        }
+    }
+
+    /// What a realised correlation leaves of the offset, parts per million, rounded down.
+    fn share_ppm(&self, correlation_ppm: u32) -> u32 {
+        let above = correlation_ppm.saturating_sub(self.correlation_zero_ppm);
+        let band = self
+            .correlation_full_ppm
+            .saturating_sub(self.correlation_zero_ppm);
+        if band == 0 {
+            return 0;
+        }
+        scale_down(ONE_PPM, above.min(band), band)
+    }
+}
+
+/// Checks what a market brings to every pair: κ and the limit of volatility.
+pub const fn validate_market(floor_ppm: u32, stress_vol_ppm: u32) -> Result<(), OffsetError> {
+    if floor_ppm < crate::portfolio::MIN_FLOOR_PPM || floor_ppm > ONE_PPM {
+        return Err(OffsetError::Floor);
+    }
+    if stress_vol_ppm < MIN_STRESS_VOL_PPM || stress_vol_ppm > MAX_STRESS_VOL_PPM {
+        return Err(OffsetError::StressVol);
+    }
+    Ok(())
+}
+
+impl Returns {
+    /// No price yet.
+    pub const EMPTY: Self = Self {
+        last_interval: 0,
+        observed: 0,
+        log_price_q40: 0,
+        squares_q30: 0,
+        short_squares_q30: 0,
+        sum_q15: 0,
+        biased_q15: [BIAS; RETURNS],
+    };
+
+    /// The interval of a time, unix seconds; 0 before 1970.
+    pub fn interval_of(time: i64) -> u64 {
+        let interval = time.checked_div(INTERVAL_SECONDS).unwrap_or(0);
+        interval.max(0).unsigned_abs()
+    }
+
+    /// Whether a price of this time would be the first of its interval.
+    pub fn is_due(&self, time: i64) -> bool {
+        Self::interval_of(time) > self.last_interval
+    }
+
+    /// Records a price by its time and the logarithm of its mantissa; nothing where its interval has one.
+    pub fn record(&mut self, time: i64, log_price_q40: i64) {
+        let interval = Self::interval_of(time);
+        if interval <= self.last_interval {
+            return;
+        }
+        let gap = interval.saturating_sub(self.last_interval);
+        let known = self.last_interval != 0 && gap < RETURNS as u64;
+        self.advance(interval.saturating_sub(1));
+        let change = log_price_q40.saturating_sub(self.log_price_q40);
+        let rounded_q15 = change.saturating_add(1 << 24) >> 25;
+        let (least, most) = (i64::from(i16::MIN), i64::from(i16::MAX));
+        self.push(known.then_some(rounded_q15.clamp(least, most)));
+        self.log_price_q40 = log_price_q40;
+    }
+
+    /// Brings the ring to an interval; those without a price have no return.
+    pub fn advance(&mut self, interval: u64) {
+        let gap = interval.saturating_sub(self.last_interval);
+        if gap >= RETURNS as u64 {
+            *self = Self {
+                last_interval: interval,
+                log_price_q40: self.log_price_q40,
+                ..Self::EMPTY
+            };
+            return;
+        }
+        for _ in 0..gap {
+            self.push(None);
+        }
+    }
+
+    /// Place of an interval in the ring.
+    fn place(interval: u64) -> usize {
+        // Below 64.
+        (interval & LAST_PLACE) as usize
+    }
+
+    /// The return in a place, Q15.
+    fn return_q15(&self, place: usize) -> i64 {
+        let biased = self.biased_q15.get(place).copied().unwrap_or(BIAS);
+        i64::from(biased).wrapping_sub(i64::from(BIAS))
+    }
+
+    /// Adds the next interval.
+    fn push(&mut self, value_q15: Option<i64>) {
+        let square = |value: i64| value.wrapping_mul(value).unsigned_abs();
+        let interval = self.last_interval.saturating_add(1);
+        let place = Self::place(interval);
+        let old = self.return_q15(place);
+        let leaving = Self::place(interval.wrapping_sub(SHORT_WINDOW as u64));
+        let leaving = square(self.return_q15(leaving));
+        let new = value_q15.unwrap_or(0);
+        // 64 squares below 2^30 each.
+        self.squares_q30 = self
+            .squares_q30
+            .saturating_sub(square(old))
+            .saturating_add(square(new));
+        self.short_squares_q30 = self
+            .short_squares_q30
+            .saturating_sub(leaving)
+            .saturating_add(square(new));
+        self.sum_q15 = self.sum_q15.wrapping_sub(old).wrapping_add(new);
+        let bit = 1u64.wrapping_shl(place as u32);
+        self.observed = (self.observed & !bit) | if value_q15.is_some() { bit } else { 0 };
+        if let Some(biased) = self.biased_q15.get_mut(place) {
+            let value = new.saturating_add(i64::from(BIAS));
+            *biased = u16::try_from(value).unwrap_or(BIAS);
+        }
+        self.last_interval = interval;
+    }
+
+    /// Places of the short window, a bit for each.
+    fn short_mask(&self) -> u64 {
+        let newest = Self::place(self.last_interval) as u32;
+        let mask = (1u64 << SHORT_WINDOW) - 1;
+        mask.rotate_left(newest.wrapping_add(1))
+            .rotate_right(SHORT_WINDOW as u32)
+    }
+
+    /// Σab over the whole ring, Q30.
+    fn product_q30(&self, other: &Self) -> i64 {
+        let (mine, _) = self.biased_q15.as_chunks::<16>();
+        let (theirs, _) = other.biased_q15.as_chunks::<16>();
+        let mut biased = 0u64;
+        for (mine, theirs) in mine.iter().zip(theirs) {
+            // A fixed length, which the compiler unrolls.
+            for (mine, theirs) in mine.iter().zip(theirs) {
+                // 64 products below 2^32.
+                biased = biased.wrapping_add(u64::from(*mine).wrapping_mul(u64::from(*theirs)));
+            }
+        }
+        // Σ(a + B)(b + B) = Σab + B·Σa + B·Σb + 64·B².
+        let sums = self.sum_q15.wrapping_add(other.sum_q15);
+        let besides = sums.wrapping_add(ALL_BIASES);
+        biased
+            .cast_signed()
+            .wrapping_sub(besides.wrapping_mul(i64::from(BIAS)))
+    }
+
+    /// Σab over the short window, Q30.
+    fn short_product_q30(&self, other: &Self) -> i64 {
+        // The window ends at the newest place and may go round: what it has at the end of the ring, then at its beginning.
+        let end = Self::place(self.last_interval).saturating_add(1);
+        let first = end.saturating_sub(SHORT_WINDOW);
+        let over = SHORT_WINDOW.saturating_sub(end);
+        let pairs = || self.biased_q15.iter().zip(&other.biased_q15);
+        let at_end = pairs().skip(RETURNS.saturating_sub(over));
+        let window = pairs().skip(first).take(end.saturating_sub(first));
+        let signed = |biased: u16| i64::from(biased).wrapping_sub(i64::from(BIAS));
+        let add = |sum: i64, (mine, theirs): (&u16, &u16)| {
+            sum.wrapping_add(signed(*mine).wrapping_mul(signed(*theirs)))
+        };
+        window.fold(at_end.fold(0, add), add)
+    }
+
+    /// Realised volatility of a window per year, parts per million, rounded down; 0 without a return.
+    fn vol_ppm(squares_q30: u64, observed: u64) -> u64 {
+        // A root of at most 2^25.
+        let root_q15 = isqrt(yearly_variance_q30(squares_q30, observed));
+        root_q15.saturating_mul(ONE_PPM.into()) >> 15
+    }
+
+    /// Realised volatility per year over the full and over the short window, parts per million, rounded down.
+    pub fn vols_ppm(&self) -> [u64; 2] {
+        [
+            Self::vol_ppm(self.squares_q30, self.observed),
+            Self::vol_ppm(self.short_squares_q30, self.observed & self.short_mask()),
+        ]
+    }
+}
+
+impl Window {
+    /// From the squares of its returns and their number. Volatility up to the limit leaves an offset as it is, twice the limit
+    /// nothing of it; between them variance decides in proportion.
+    fn new(squares_q30: u64, observed: u64, stress_vol_ppm: u32) -> Self {
+        let variance_q30 = yearly_variance_q30(squares_q30, observed);
+        // The limit is at most 10, so its square is below 2^37 in Q30.
+        let limit_q15 = (u64::from(stress_vol_ppm) << 15)
+            .checked_div(ONE_PPM.into())
+            .unwrap_or(0);
+        let limit_q30 = limit_q15.saturating_mul(limit_q15);
+        let left = limit_q30.saturating_mul(4).saturating_sub(variance_q30);
+        let span = limit_q30.saturating_mul(3).max(1);
+        let calm = left
+            .min(span)
+            .saturating_mul(ONE_PPM.into())
+            .checked_div(span);
+        Self {
+            root_q27: isqrt(squares_q30 << 24),
+            calm_ppm: calm.and_then(|calm| u32::try_from(calm).ok()).unwrap_or(0),
+        }
+    }
+}
+
+impl Statistics {
+    /// Those of a market at a time; `stress_vol_ppm` is its limit of volatility per year.
+    pub fn new(returns: &Returns, now: i64, stress_vol_ppm: u32) -> Self {
+        let mut returns = *returns;
+        returns.advance(Returns::interval_of(now));
+        let short = returns.observed & returns.short_mask();
+        Self {
+            full: Window::new(returns.squares_q30, returns.observed, stress_vol_ppm),
+            short: Window::new(returns.short_squares_q30, short, stress_vol_ppm),
+            returns,
+        }
+    }
+
+    /// Realised correlation over the full and the short window, parts per million, rounded down; 0 where it is negative.
+    pub fn correlations_ppm(&self, other: &Self) -> [u32; 2] {
+        let of = |product_q30: i64, mine: &Window, theirs: &Window| {
+            // Roots are at most 8, so below 2^31 in Q27; rounded up.
+            let scale_q54 = mine
+                .root_q27
+                .saturating_add(1)
+                .saturating_mul(theirs.root_q27.saturating_add(1));
+            let scale_q30 = (scale_q54 >> 24).saturating_add(1);
+            let product = product_q30
+                .max(0)
+                .unsigned_abs()
+                .saturating_mul(ONE_PPM.into());
+            let ppm = product.checked_div(scale_q30).unwrap_or(0);
+            u32::try_from(ppm.min(ONE_PPM.into())).unwrap_or(0)
+        };
+        let full = self.returns.product_q30(&other.returns);
+        let short = self.returns.short_product_q30(&other.returns);
+        [
+            of(full, &self.full, &other.full),
+            of(short, &self.short, &other.short),
+        ]
+    }
+
+    /// θ of a pair: what its terms allow, as far as correlation and volatility stay in their bands and there is history.
+    ///
+    /// The maintenance margin goes by the full window alone, so that an offset that ends is taken away over days; the initial
+    /// margin by the worse of both, at once.
+    pub fn offset(&self, other: &Self, terms: &PairTerms) -> Offset {
+        let common = self.returns.observed & other.returns.observed;
+        let count = common.count_ones();
+        if terms.offset_ppm == 0 || count < LEAST_COMMON {
+            return Offset::NONE;
+        }
+        let [full, short] = self.correlations_ppm(other);
+        let calm = |mine: &Window, theirs: &Window| mine.calm_ppm.min(theirs.calm_ppm);
+        let full = terms.share_ppm(full).min(calm(&self.full, &other.full));
+        let history = scale_down(terms.offset_ppm, count.min(ENOUGH_COMMON), ENOUGH_COMMON);
+        let maintenance_ppm = scale_down(history, full, ONE_PPM);
+        let common_short = (common & self.returns.short_mask()).count_ones();
+        let short = if common_short < LEAST_COMMON_SHORT {
+            0
+        } else {
+            terms.share_ppm(short).min(calm(&self.short, &other.short))
+        };
+        Offset {
+            initial_ppm: scale_down(history, full.min(short), ONE_PPM),
+            maintenance_ppm,
+        }
+    }
+}
+
+/// The variance per year of so many squared returns, Q30.
+fn yearly_variance_q30(squares_q30: u64, observed: u64) -> u64 {
+    // Below 2^36 × 2^13.
+    let yearly = squares_q30.saturating_mul(INTERVALS_PER_YEAR);
+    let count = u64::from(observed.count_ones());
+    yearly.checked_div(count).unwrap_or(0)
+}
+
+/// `value × numerator / denominator`, rounded down, for a numerator of at most a positive denominator.
+fn scale_down(value: u32, numerator: u32, denominator: u32) -> u32 {
+    let product = u64::from(value).saturating_mul(numerator.into());
+    let quotient = product.checked_div(denominator.into()).unwrap_or(0);
+    u32::try_from(quotient).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixed::ln_q40;
+    use std::vec::Vec;
+
+    const TERMS: PairTerms = PairTerms {
+        offset_ppm: 500_000,
+        correlation_full_ppm: 600_000,
+        correlation_zero_ppm: 200_000,
+    };
+    const START: i64 = 1_700_000_000;
+
+    fn ring(returns: &[f64]) -> Returns {
+        let mut ring = Returns::EMPTY;
+        let mut log = ln_q40(100_000_000);
+        ring.record(START, log);
+        for (step, value) in (1i64..).zip(returns) {
+            log += (value * (1u64 << 40) as f64) as i64;
+            ring.record(START + step * INTERVAL_SECONDS, log);
+        }
+        ring
+    }
+
+    fn statistics(returns: &[f64]) -> Statistics {
+        let now = START + returns.len() as i64 * INTERVAL_SECONDS;
+        Statistics::new(&ring(returns), now, 1_500_000)
+    }
+
+    /// Noise of a given size, the same for the same seed.
+    fn noise(seed: u64, count: usize, size: f64) -> Vec<f64> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 40) as f64 / (1u64 << 24) as f64 - 0.5
+        };
+        (0..count)
+            .map(|_| (next() + next() + next()) * 2.0 * size)
+            .collect()
+    }
+
+    fn mix(one: &[f64], other: &[f64], share: f64) -> Vec<f64> {
+        let rest = (1.0 - share * share).sqrt();
+        one.iter()
+            .zip(other)
+            .map(|(a, b)| share * a + rest * b)
+            .collect()
+    }
+
+    fn correlation(one: &[f64], other: &[f64]) -> f64 {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        dot(one, other) / (dot(one, one) * dot(other, other)).sqrt()
+    }
+
+    #[test]
+    fn running_sums_are_those_of_the_ring() {
+        let mut ring = ring(&noise(1, 200, 0.01));
+        ring.record(START + 209 * INTERVAL_SECONDS, ln_q40(100_000_000));
+        let returns: Vec<i64> = (0..RETURNS).map(|place| ring.return_q15(place)).collect();
+        assert_eq!(ring.sum_q15, returns.iter().sum::<i64>());
+        assert_eq!(
+            ring.squares_q30,
+            returns.iter().map(|r| (r * r) as u64).sum::<u64>()
+        );
+        let short = (0..16).map(|back| ring.return_q15(Returns::place(ring.last_interval - back)));
+        assert_eq!(
+            ring.short_squares_q30,
+            short.map(|r| (r * r) as u64).sum::<u64>()
+        );
+        assert_eq!(
+            ring.observed.count_ones(),
+            56,
+            "eight intervals had no price"
+        );
+        let newest = (0..16).fold(0u64, |mask, back| {
+            mask | 1 << Returns::place(ring.last_interval - back)
+        });
+        assert_eq!(ring.short_mask(), newest);
+    }
+
+    #[test]
+    fn correlation_and_volatility_are_those_of_the_last_intervals() {
+        let (one, other) = (noise(2, 150, 0.01), noise(3, 150, 0.01));
+        let mixed = mix(&one, &other, 0.7);
+        let (a, b) = (statistics(&one), statistics(&mixed));
+        let [full, short] = a.correlations_ppm(&b);
+        let expected = correlation(&one[86..], &mixed[86..]);
+        assert!(
+            (f64::from(full) / 1e6 - expected).abs() < 2e-3,
+            "{full} {expected}"
+        );
+        let expected = correlation(&one[134..], &mixed[134..]).max(0.0);
+        assert!(
+            (f64::from(short) / 1e6 - expected).abs() < 5e-3,
+            "{short} {expected}"
+        );
+        let yearly = (one[86..].iter().map(|r| r * r).sum::<f64>() / 64.0 * 4_380.0).sqrt();
+        let [vol, _] = a.returns.vols_ppm();
+        assert!(
+            (vol as f64 / 1e6 - yearly).abs() < 5e-3 * yearly,
+            "{vol} {yearly}"
+        );
+        assert_eq!(
+            a.correlations_ppm(&a)[0],
+            1_000_000.min(a.correlations_ppm(&a)[0])
+        );
+        assert!(a.correlations_ppm(&a)[0] > 999_000);
+    }
+
+    #[test]
+    fn the_first_price_of_an_interval_counts_and_no_other() {
+        let mut ring = ring(&noise(4, 20, 0.01));
+        let before = ring;
+        let later = START + 20 * INTERVAL_SECONDS;
+        let interval_end = (later / INTERVAL_SECONDS + 1) * INTERVAL_SECONDS - 1;
+        assert!(!ring.is_due(interval_end));
+        ring.record(interval_end, ln_q40(400_000_000));
+        ring.record(START, ln_q40(1));
+        assert_eq!(ring, before);
+        assert!(ring.is_due(interval_end + 1));
+    }
+
+    #[test]
+    fn together_all_counts_and_apart_nothing() {
+        let (one, other) = (noise(5, 80, 0.004), noise(6, 80, 0.004));
+        let close = statistics(&one).offset(&statistics(&mix(&one, &other, 0.95)), &TERMS);
+        assert_eq!(
+            (close.initial_ppm, close.maintenance_ppm),
+            (500_000, 500_000)
+        );
+        let apart: Vec<f64> = one.iter().map(|value| -value).collect();
+        let apart = statistics(&one).offset(&statistics(&apart), &TERMS);
+        assert_eq!(apart, Offset::NONE);
+        let unset = statistics(&one).offset(&statistics(&one), &PairTerms::NONE);
+        assert_eq!(unset, Offset::NONE);
+    }
+
+    #[test]
+    fn an_offset_that_ends_is_taken_from_initial_margin_first() {
+        let one = noise(7, 80, 0.004);
+        let mut parted = one.clone();
+        for value in &mut parted[72..] {
+            *value = -*value;
+        }
+        let offset = statistics(&one).offset(&statistics(&parted), &TERMS);
+        let correlations = statistics(&one).correlations_ppm(&statistics(&parted));
+        assert!(offset.initial_ppm < 300_000, "{offset:?} {correlations:?}");
+        assert!(offset.maintenance_ppm > 400_000, "{offset:?}");
+    }
+
+    #[test]
+    fn stress_takes_the_offset_away() {
+        let mut wild = noise(9, 80, 0.004);
+        let calm = statistics(&wild).offset(&statistics(&wild), &TERMS);
+        assert_eq!(calm.initial_ppm, 500_000);
+        for value in &mut wild[70..] {
+            *value *= 60.0;
+        }
+        let stressed = statistics(&wild).offset(&statistics(&wild), &TERMS);
+        assert_eq!(
+            stressed.initial_ppm,
+            0,
+            "{:?}",
+            statistics(&wild).returns.vols_ppm()
+        );
+    }
+
+    #[test]
+    fn history_grows_into_the_offset() {
+        let returns = noise(10, 80, 0.004);
+        let after = |count: usize| {
+            statistics(&returns[..count]).offset(&statistics(&returns[..count]), &TERMS)
+        };
+        assert_eq!(after(11), Offset::NONE);
+        assert_eq!(after(24).maintenance_ppm, 250_000);
+        assert_eq!(after(48).maintenance_ppm, 500_000);
+        // The newest prices are missing: initial margin within a day, maintenance margin over days.
+        let ring = ring(&returns);
+        let offset_after = |hours: i64| {
+            let now = START + 80 * INTERVAL_SECONDS + hours * 3_600;
+            let statistics = Statistics::new(&ring, now, 1_500_000);
+            statistics.offset(&statistics, &TERMS)
+        };
+        assert_eq!(offset_after(12).initial_ppm, 500_000);
+        assert_eq!(offset_after(24).initial_ppm, 0);
+        assert_eq!(offset_after(24).maintenance_ppm, 500_000);
+        assert!((1..400_000).contains(&offset_after(60).maintenance_ppm));
+        assert_eq!(offset_after(24 * 6), Offset::NONE);
+    }
+
+    #[test]
+    fn prices_on_one_side_only_lower_correlation() {
+        let returns = noise(11, 90, 0.004);
+        let one = statistics(&returns);
+        let mut sparse = Returns::EMPTY;
+        let mut log = ln_q40(100_000_000);
+        sparse.record(START, log);
+        for (step, value) in (1i64..).zip(&returns) {
+            log += (value * (1u64 << 40) as f64) as i64;
+            if step % 3 == 0 {
+                sparse.record(START + step * INTERVAL_SECONDS, log);
+            }
+        }
+        let sparse = Statistics::new(&sparse, START + 90 * INTERVAL_SECONDS, 1_500_000);
+        let [full, _] = one.correlations_ppm(&sparse);
+        assert!((400_000..750_000).contains(&full), "{full}");
+        let offset = one.offset(&sparse, &TERMS);
+        assert!(offset.initial_ppm <= offset.maintenance_ppm);
+    }
+
+    #[test]
+    fn each_number_has_its_limit_and_its_name() {
+        let refused = |terms: PairTerms| terms.validate().unwrap_err();
+        assert_eq!(TERMS.validate(), Ok(()));
+        assert_eq!(PairTerms::NONE.validate(), Ok(()));
+        assert_eq!(
+            refused(PairTerms {
+                offset_ppm: 950_001,
+                ..TERMS
+            }),
+            OffsetError::Offset
+        );
+        assert_eq!(
+            refused(PairTerms {
+                correlation_full_ppm: 1_000_001,
+                ..TERMS
+            }),
+            OffsetError::CorrelationFull
+        );
+        assert_eq!(
+            refused(PairTerms {
+                correlation_zero_ppm: 600_000,
+                ..TERMS
+            }),
+            OffsetError::CorrelationZero
+        );
+        assert_eq!(validate_market(350_000, 1_500_000), Ok(()));
+        assert_eq!(validate_market(49_999, 1_500_000), Err(OffsetError::Floor));
+        assert_eq!(
+            validate_market(1_000_001, 1_500_000),
+            Err(OffsetError::Floor)
+        );
+        assert_eq!(
+            validate_market(350_000, 99_999),
+            Err(OffsetError::StressVol)
+        );
+        assert_eq!(
+            validate_market(350_000, 10_000_001),
+            Err(OffsetError::StressVol)
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Offsets across markets and the returns that they go by, in the engine's terms.
+
+use super::{errors::offset_error, MarketData};
+use crate::{
+    error::EstuaryError,
+    instructions::OffsetArgs,
+    state::{
+        MarginAccount, MarketSet, PairEntry, StoredReturns, StoredTerms, OFFSET_DELAY_SECONDS,
+    },
+};
+use anchor_lang::prelude::*;
+use estuary_risk::{
+    fixed::ln_q40,
+    portfolio::Offsets,
+    returns::{validate_market, PairTerms, Returns, Statistics, RETURNS},
+};
+
+const _: () = assert!(crate::state::returns::RETURNS == RETURNS);
+
+/// Returns as an account keeps them; those of one that never had a price are empty.
+fn load_returns(stored: &StoredReturns) -> Returns {
+    if stored.last_interval == 0 {
+        return Returns::EMPTY;
+    }
+    Returns {
+        last_interval: stored.last_interval,
+        observed: stored.observed,
+        log_price_q40: stored.log_price_q40,
+        squares_q30: stored.squares_q30,
+        short_squares_q30: stored.short_squares_q30,
+        sum_q15: stored.sum_q15,
+        biased_q15: stored.biased_q15,
+    }
+}
+
+const fn store_returns(returns: &Returns) -> StoredReturns {
+    StoredReturns {
+        last_interval: returns.last_interval,
+        observed: returns.observed,
+        log_price_q40: returns.log_price_q40,
+        squares_q30: returns.squares_q30,
+        short_squares_q30: returns.short_squares_q30,
+        sum_q15: returns.sum_q15,
+        biased_q15: returns.biased_q15,
+    }
+}
+
+/// The returns of a market without a price.
+#[must_use]
+pub const fn no_returns() -> StoredReturns {
+    store_returns(&Returns::EMPTY)
+}
+
+/// Records a price in the ring where it is the first of its interval.
+pub fn record_return(stored: &mut StoredReturns, publish_time: i64, price: u64) {
+    if Returns::interval_of(publish_time) > stored.last_interval {
+        push_return(stored, publish_time, price);
+    }
+}
+
+/// Apart from its caller: it happens once in two hours.
+#[inline(never)]
+fn push_return(stored: &mut StoredReturns, publish_time: i64, price: u64) {
+    let mut returns = load_returns(stored);
+    returns.record(publish_time, ln_q40(price));
+    *stored = store_returns(&returns);
+}
+
+const fn load_terms(stored: &StoredTerms) -> PairTerms {
+    PairTerms {
+        offset_ppm: stored.offset_ppm,
+        correlation_full_ppm: stored.correlation_full_ppm,
+        correlation_zero_ppm: stored.correlation_zero_ppm,
+    }
+}
+
+const fn stored(terms: &PairTerms) -> StoredTerms {
+    StoredTerms {
+        offset_ppm: terms.offset_ppm,
+        correlation_full_ppm: terms.correlation_full_ppm,
+        correlation_zero_ppm: terms.correlation_zero_ppm,
+    }
+}
+
+/// Checks the terms of a pair and returns them in account form.
+///
+/// # Errors
+/// The error that names the wrong parameter.
+pub fn store_terms(args: &OffsetArgs) -> Result<StoredTerms> {
+    let terms = PairTerms {
+        offset_ppm: args.offset_ppm,
+        correlation_full_ppm: args.correlation_full_ppm,
+        correlation_zero_ppm: args.correlation_zero_ppm,
+    };
+    terms.validate().map_err(offset_error)?;
+    Ok(stored(&terms))
+}
+
+/// Checks what a market brings to every pair.
+///
+/// # Errors
+/// [`EstuaryError::OffsetFloorInvalid`], [`EstuaryError::StressVolInvalid`].
+pub fn check_market(offset_floor_ppm: u32, stress_vol_ppm: u32) -> Result<()> {
+    Ok(validate_market(offset_floor_ppm, stress_vol_ppm).map_err(offset_error)?)
+}
+
+/// Changes the terms of a pair: what tightens them is in force at once, the rest after [`OFFSET_DELAY_SECONDS`]. Terms that
+/// wait are replaced.
+///
+/// # Errors
+/// The error that names the wrong parameter.
+pub fn set_terms(entry: &mut PairEntry, args: &OffsetArgs, now: i64) -> Result<()> {
+    let wanted = store_terms(args)?;
+    let current = load_terms(entry.terms_at(now));
+    // An entry that has just been made has all numbers zero, which no offset is.
+    let current = if current.validate().is_ok() {
+        current
+    } else {
+        PairTerms::NONE
+    };
+    entry.terms = stored(&current.tighter(&load_terms(&wanted)));
+    if entry.terms == wanted {
+        (entry.next_terms, entry.next_from) = (StoredTerms::default(), 0);
+    } else {
+        let from = now.checked_add(OFFSET_DELAY_SECONDS);
+        entry.next_from = from.ok_or(EstuaryError::AmountOverflow)?;
+        entry.next_terms = wanted;
+    }
+    Ok(())
+}
+
+/// How far the priced ones of `markets` offset each other for an account, in their order: the order in which its books are
+/// added up. Pairs that it does not have are left without.
+///
+/// # Errors
+/// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
+pub fn offsets(account: &MarginAccount, markets: &[MarketData<'_>], now: i64) -> Result<Offsets> {
+    Ok(offsets_of(&[account.priced_markets()?], markets, now))
+}
+
+/// [`offsets`] of accounts that have something in these sets of markets.
+#[must_use]
+#[inline(never)]
+pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> Offsets {
+    if held.iter().all(|markets| markets.len() < 2) {
+        return Offsets::NONE;
+    }
+    let priced = || markets.iter().filter(|market| market.price.is_some());
+    let count = priced().count();
+    let mut offsets = Offsets::with_room(count);
+    let mut statistics = Vec::with_capacity(count);
+    for (place, market) in priced().enumerate() {
+        offsets.set_floor(place, market.header.offset_floor_ppm);
+        let returns = load_returns(market.returns);
+        statistics.push(Statistics::new(&returns, now, market.header.stress_vol_ppm));
+    }
+    for (high, (market, of_high)) in priced().zip(&statistics).enumerate() {
+        for (low, (other, of_low)) in priced().zip(&statistics).enumerate().take(high) {
+            let (one, two) = (market.header.index, other.header.index);
+            if !held
+                .iter()
+                .any(|set| set.contains(one) && set.contains(two))
+            {
+                continue;
+            }
+            if let Some(entry) = market.header.pair_with(two) {
+                let terms = load_terms(entry.terms_at(now));
+                offsets.set_pair(low, high, of_high.offset(of_low, &terms));
+            }
+        }
+    }
+    offsets
+}
