@@ -145,6 +145,55 @@ impl<'c> Cells<'c> {
         }
     }
 
+    /// Raises the losses of the cells of the core by those dips that may lie below every node at their ends.
+    ///
+    /// A dip is at most a quarter of the change of slope over the cell below the chord, and the chord is nowhere below its lower
+    /// end: where that is above the worst loss of the ends at any level, nothing is divided.
+    #[inline(always)]
+    fn raise_core(&self, losses: &mut CellLosses) {
+        let (levels, _) = self.pnl.as_chunks::<SPOT_NODES>();
+        let [down, base, up, ..] = levels else {
+            return;
+        };
+        let mut lowest = *up;
+        for (lowest, (down, base)) in lowest.iter_mut().zip(down.iter().zip(base)) {
+            *lowest = (*lowest).min(*down).min(*base);
+        }
+        // Below every end in truth: the shift rounds down by less than one.
+        let mut sure = [0i64; TAIL_CELLS];
+        for (cell, sure) in sure.iter_mut().enumerate() {
+            let ends = lowest.get(cell..cell.wrapping_add(2)).unwrap_or_default();
+            let lower = ends.iter().fold(i64::MAX, |lower, end| lower.min(*end));
+            *sure = self.scale.down(lower).wrapping_add(1);
+        }
+        let (slopes, _) = self.long_side.slope_q28.as_chunks::<SPOT_NODES>();
+        let multiples = self.grid.multiple_q30.first_chunk::<SPOT_NODES>();
+        let multiples = multiples.unwrap_or(&[0; SPOT_NODES]);
+        for (level, (pnl, slopes)) in levels.iter().zip(slopes).enumerate().take(VOL_LEVELS) {
+            for (cell, sure) in sure.iter().enumerate() {
+                let next = cell.wrapping_add(1);
+                let change = slopes[next].wrapping_sub(slopes[cell]);
+                let width = multiples[next].wrapping_sub(multiples[cell]);
+                // The sum of both sides in `Scale::dip` is at most 12 more: two slopes and two products are rounded there, and 6
+                // is added.
+                let sides = self.scale.down(change).wrapping_mul(width) >> 30;
+                let depth = sides.wrapping_add(12) >> 2;
+                let lower = self.scale.down(pnl[cell].min(pnl[next]));
+                // Roundings of the chord, of the depth and of this, and the 3 of a dip.
+                let bound = lower.wrapping_sub(depth).wrapping_sub(6);
+                if bound >= *sure {
+                    continue;
+                }
+                let first = level.wrapping_mul(SPOT_NODES);
+                let left = self.end(first.wrapping_add(cell), cell);
+                let right = self.end(first.wrapping_add(next), next);
+                if let Some(dip) = self.scale.dip(&left, &right) {
+                    losses.raise(cell, dip.pnl.saturating_neg());
+                }
+            }
+        }
+    }
+
     /// Calls `visit` with level, left node and dip of every cell of the core that has one.
     #[inline(always)]
     fn visit_core(&self, mut visit: impl FnMut(usize, usize, &Dip)) {
@@ -310,7 +359,7 @@ pub fn certified_loss_q28(
         return scan_loss_q28;
     }
     let cells = Cells::new(pnl, long_side, grid, absolute_lots);
-    cells.visit_core(|_, node, dip| losses.raise(node, dip.pnl.saturating_neg()));
+    cells.raise_core(losses);
     cells.visit_tails(|tail, left, right, weights| {
         if let Some(dip) = cells.scale.dip(left, right) {
             losses.raise(TAIL_CELLS.wrapping_add(tail), weighted_loss(&dip, weights));
