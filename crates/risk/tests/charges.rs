@@ -294,6 +294,38 @@ fn a_long_that_expires_does_not_carry_a_short_that_lives_on() {
 }
 
 #[test]
+fn a_put_that_expires_takes_its_forward_along() {
+    let parts = |legs: &[(f64, Kind, i64)]| {
+        let mut book = book(legs);
+        book.parameters.tail_weight_ppm = [0; 6];
+        book.parameters.blocks = BlockParameters::OFF;
+        let risk = book.risk().unwrap();
+        [risk.certified_loss, risk.expiring_longs].map(units)
+    };
+    let naked = parts(&[(-1.0, Put(90), 30 * DAY)]);
+    let half = parts(&[(-1.0, Put(90), 30 * DAY), (1.0, Put(90), DAY / 2)]);
+    assert!(half[0] < 0.8 * naked[0], "{half:?} {naked:?}");
+    assert!(
+        (half[1] - (naked[0] - half[0]) / 2.0).abs() < 0.01,
+        "{half:?} {naked:?}"
+    );
+    // A put beside a short call of its strike is a forward, which does not fade; beside a long one both do.
+    let forward = parts(&[(1.0, Put(90), DAY / 2), (-1.0, Call(90), DAY / 2)]);
+    assert_eq!(forward[1], 0.0, "{forward:?}");
+    let straddle = [
+        (-1.0, Put(90), 30 * DAY),
+        (-1.0, Call(90), 30 * DAY),
+        (1.0, Put(90), DAY / 2),
+        (1.0, Call(90), DAY / 2),
+    ];
+    let (sold, both) = (parts(&straddle[..2]), parts(&straddle));
+    assert!(
+        (both[1] - (sold[0] - both[0]) / 2.0).abs() < 0.01,
+        "{both:?} {sold:?}"
+    );
+}
+
+#[test]
 fn two_nights_expiring_longs_count_each_for_itself() {
     let expiring = |second: i64, lots: f64| {
         let legs = [
@@ -451,7 +483,10 @@ fn whoever_can_lose_only_so_much_is_never_charged_more() {
         );
         assert!(risk.short_minimum_maintenance <= risk.short_minimum);
         let (initial, maintenance) = risk.short_minimums().unwrap();
-        assert!(maintenance <= initial && Money(0) <= maintenance);
+        let loss = risk.scenario_loss().unwrap();
+        let maintained = loss.mul_div_up(800_000, 1_000_000).unwrap();
+        let [least, most] = [maintained.plus(maintenance), loss.plus(initial)].map(Result::unwrap);
+        assert!(Money(0) <= maintenance && least <= most && most <= risk.defined_loss);
     }
 }
 

@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 
 use super::payoff::{PutSums, StrikeLots};
 use super::unwinding::CoreDeltas;
-use super::{linear_pnl_q28, Instrument, Leg, MarketArrays, OptionKind, StrikeEntry};
+use super::{linear_pnl_q28, ExpiryEntry, Instrument, Leg, MarketArrays, OptionKind, StrikeEntry};
 use crate::array::{ExpiryContext, StrikeArray};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
 use crate::bound::{
     add_scaled, certified_loss_q28, core_dips, CellDip, CellLosses, LongSide, NodeLosses,
 };
 use crate::liquidity::crowding_q16;
-use crate::margin::GROSS_DIVISOR_INITIAL;
+use crate::margin::{GROSS_DIVISOR_INITIAL, MAINTENANCE_FRACTION_PPM};
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS, SPOT_MOVES};
 use crate::units::{Money, RiskError, MAX_LOTS_PER_MARKET, ONE_PPM, ONE_Q30};
 
@@ -141,7 +141,11 @@ impl MarketRisk {
             besides: besides.min(self.defined_loss).plus(cut)?,
             scenario_loss,
             short_minimum,
-            short_minimum_maintenance: self.short_minimum_maintenance.min(room),
+            // Beside the share of P that maintenance margin takes, so that it does not rise where P falls.
+            short_minimum_maintenance: self.short_minimum_maintenance.min(
+                self.defined_loss
+                    .minus(scenario_loss.mul_div_up(MAINTENANCE_FRACTION_PPM, ONE_PPM)?)?,
+            ),
         })
     }
 
@@ -259,6 +263,9 @@ pub(super) struct Fading {
     nearest_q16: u64,
     blocks: [i64; BLOCK_COLUMNS],
     long_side: LongSide,
+    /// The forwards that puts among them are short of by parity, and how they move in the columns of the basis: Q30.
+    linear_q30: i64,
+    basis_q30: [i64; 2],
 }
 
 impl Fading {
@@ -269,27 +276,49 @@ impl Fading {
             nearest_q16,
             blocks: [0; BLOCK_COLUMNS],
             long_side: LongSide::EMPTY,
+            linear_q30: 0,
+            basis_q30: [0; 2],
         })
     }
 
-    /// Takes the part of `lots` that fades, all of it in the nearest expiry, rounded up; returns what is left.
+    /// Takes the part of a strike's net longs that fades, all of it in the nearest expiry, rounded up; returns what is left.
     #[inline(never)]
-    fn take(&mut self, lots: i64, fading_q16: u64, array: &StrikeArray) -> i64 {
+    fn take(&mut self, net: StrikeLots, expiry: &ExpiryEntry, array: &StrikeArray) -> i64 {
+        let lots = net.options;
         // Below 2^32 lots times 2^16; no more than the lots since the nearest fades most.
-        let product = lots.unsigned_abs().wrapping_mul(fading_q16);
+        let product = lots.unsigned_abs().wrapping_mul(expiry.fading_q16);
         let gone = product.div_ceil(self.nearest_q16.max(1)).cast_signed();
         if gone != 0 {
             add_blocks(&mut self.blocks, gone, &array.block_q28);
             self.long_side.add(gone, array);
+            let puts = net.puts_among(gone);
+            let forward = expiry.context.forward_ratio_q30;
+            // Sums of fewer lots than those of the book.
+            self.linear_q30 = self.linear_q30.wrapping_sub(puts.wrapping_mul(forward));
+            let moves = expiry.context.blocks.basis_moves_q30(forward);
+            for (sum, each) in self.basis_q30.iter_mut().zip(moves) {
+                *sum = sum.wrapping_sub(puts.wrapping_mul(each));
+            }
         }
         lots.wrapping_sub(gone)
     }
 
-    /// Adds all of it to the rest of the book.
+    /// Adds all of it to the rest of the book, which has `sums` with it.
     #[inline(never)]
-    pub(super) fn join(&mut self, columns: &mut Columns<'_>) {
+    pub(super) fn join(&mut self, columns: &mut Columns<'_>, sums: &BookSums, grid: &ScenarioGrid) {
         for (sum, more) in columns.blocks.iter_mut().zip(&self.blocks) {
             *sum = sum.wrapping_add(*more);
+        }
+        // Off the rest and on again as a whole, so that nothing is rounded twice.
+        let rest_q30 = sums.linear_q30.wrapping_sub(self.linear_q30);
+        if self.linear_q30 != 0 {
+            add_linear(columns.pnl, rest_q30, grid, i64::wrapping_sub);
+            add_linear(columns.pnl, sums.linear_q30, grid, i64::wrapping_add);
+        }
+        let basis = columns.blocks.iter_mut().skip(BASIS);
+        for (pnl, (all, gone)) in basis.zip(sums.basis_q30.iter().zip(self.basis_q30)) {
+            let rest = all.wrapping_sub(gone);
+            *pnl = pnl.wrapping_sub(rest >> 2).wrapping_add(*all >> 2);
         }
         join_longs(columns.pnl, columns.blocks, &self.long_side);
         columns.long_side.merge(&self.long_side);
@@ -355,7 +384,7 @@ impl MarketArrays {
             None => self.losses(&columns, sums.absolute_lots, errors, &mut cells),
             Some(mut fading) => {
                 let (without, _) = self.losses(&columns, sums.absolute_lots, errors, &mut cells);
-                fading.join(&mut columns);
+                fading.join(&mut columns, &sums, &self.inputs.grid);
                 cells = CellLosses::NONE;
                 let (losses, worst) = self.losses(&columns, sums.absolute_lots, errors, &mut cells);
                 let excess_q28 = losses.excess_q28(&without, fading.nearest_q16);
@@ -462,7 +491,7 @@ impl MarketArrays {
             short_delta_q28: &mut short_delta_q28,
         };
         if let (Some(mut fading), _) = self.fill(&mut columns, &sums) {
-            fading.join(&mut columns);
+            fading.join(&mut columns, &sums, &self.inputs.grid);
         }
         let grid = &self.inputs.grid;
         core_dips(&pnl, &long_side, grid, sums.absolute_lots, visit);
@@ -479,19 +508,31 @@ impl MarketArrays {
     ) -> (Option<Box<Fading>>, (i128, i128)) {
         let nearest_q16 = self.nearest_fading_q16();
         let (fading, (error_q28, block_error_q28)) = if nearest_q16 == 0 {
-            (None, self.accumulate(columns, |_, lots| lots))
+            (None, self.accumulate(columns, |_, net| net.options))
         } else {
             let mut fading = Fading::new(nearest_q16);
-            let errors = self.accumulate(columns, |entry, lots| {
-                fading.take(lots, self.fading_q16(entry), &entry.array)
+            let errors = self.accumulate(columns, |entry, net| {
+                match self.expiries.get(usize::from(entry.expiry)) {
+                    Some(expiry) => fading.take(net, expiry, &entry.array),
+                    None => net.options,
+                }
             });
             (Some(fading), errors)
         };
-        add_linear(columns.pnl, sums.linear_q30, &self.inputs.grid);
+        let (gone_q30, gone_basis_q30) = fading
+            .as_ref()
+            .map_or((0, [0; 2]), |gone| (gone.linear_q30, gone.basis_q30));
+        let linear_q30 = sums.linear_q30.wrapping_sub(gone_q30);
+        add_linear(
+            columns.pnl,
+            linear_q30,
+            &self.inputs.grid,
+            i64::wrapping_add,
+        );
         let basis = columns.blocks.iter_mut().skip(BASIS);
-        for (sum, linear_q30) in basis.zip(sums.basis_q30) {
+        for (sum, (all, gone)) in basis.zip(sums.basis_q30.iter().zip(gone_basis_q30)) {
             // Rounded down.
-            *sum = sum.wrapping_add(linear_q30 >> 2);
+            *sum = sum.wrapping_add(all.wrapping_sub(gone) >> 2);
         }
         // A balance is short of its lots by less than one in Q30 and moves by less than 8 times spot: 2 in Q28.
         let balances = i128::from(sums.balances).wrapping_mul(2);
@@ -582,11 +623,11 @@ impl MarketArrays {
     fn accumulate(
         &self,
         columns: &mut Columns<'_>,
-        mut keep: impl FnMut(&StrikeEntry, i64) -> i64,
+        mut keep: impl FnMut(&StrikeEntry, StrikeLots) -> i64,
     ) -> (i128, i128) {
         let (mut error_q28, mut long_error_q28) = (0u64, 0u64);
-        for (entry, lots) in self.strikes.iter().zip(&self.net_lots) {
-            let (array, mut lots) = (&entry.array, lots.options);
+        for (entry, net) in self.strikes.iter().zip(&self.net_lots) {
+            let (array, mut lots) = (&entry.array, net.options);
             if lots == 0 {
                 continue;
             }
@@ -597,7 +638,7 @@ impl MarketArrays {
             error_q28 = error_q28.wrapping_add(error);
             if lots > 0 {
                 long_error_q28 = long_error_q28.wrapping_add(error);
-                lots = keep(entry, lots);
+                lots = keep(entry, *net);
                 if lots == 0 {
                     continue;
                 }
@@ -676,7 +717,7 @@ impl MarketArrays {
             return 0;
         }
         let mut pnl = [0; COLUMNS];
-        add_linear(&mut pnl, linear_q30, &self.inputs.grid);
+        add_linear(&mut pnl, linear_q30, &self.inputs.grid, i64::wrapping_add);
         worst_column(&pnl, &self.inputs.grid).1
     }
 }
@@ -716,8 +757,14 @@ fn join_longs(pnl: &mut [i64; COLUMNS], blocks: &mut [i64; BLOCK_COLUMNS], longs
     }
 }
 
-/// Adds the linear part of a book, exposure in Q30 lots, to every column, rounded down.
-fn add_linear(pnl: &mut [i64; COLUMNS], linear_q30: i64, grid: &ScenarioGrid) {
+/// Adds the linear part of a book, exposure in Q30 lots, to every column, rounded down; or takes it off again.
+#[inline(always)]
+fn add_linear(
+    pnl: &mut [i64; COLUMNS],
+    linear_q30: i64,
+    grid: &ScenarioGrid,
+    add: impl Fn(i64, i64) -> i64,
+) {
     if linear_q30 == 0 {
         return;
     }
@@ -731,7 +778,7 @@ fn add_linear(pnl: &mut [i64; COLUMNS], linear_q30: i64, grid: &ScenarioGrid) {
         .map(|columns| (columns, nodes));
     for (columns, moves) in by_level.chain(core::iter::once((tail_columns, tails))) {
         for (sum, linear) in columns.iter_mut().zip(moves) {
-            *sum = sum.wrapping_add(*linear);
+            *sum = add(*sum, *linear);
         }
     }
 }

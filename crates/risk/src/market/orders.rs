@@ -95,7 +95,7 @@ impl MarketArrays {
         };
         let (fading, (error_q28, block_error_q28)) = self.fill(&mut columns, &sums);
         if let Some(mut fading) = fading {
-            fading.join(&mut columns);
+            fading.join(&mut columns, &sums, &self.inputs.grid);
         }
         let added = self.added_by(orders)?;
         let with = pnl.map(i128::from);

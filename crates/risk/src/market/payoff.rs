@@ -29,6 +29,22 @@ impl StrikeLots {
         }
     }
 
+    /// How many of `part` of the net longs are puts: those there are beside short calls, none beside long calls that short puts
+    /// take off, a share of both where both are long. Rounded up.
+    pub(super) fn puts_among(self, part: i64) -> i64 {
+        if self.puts <= 0 {
+            return 0;
+        }
+        if self.calls() <= 0 {
+            return part;
+        }
+        // Both are below 2^32.
+        let product = part.unsigned_abs().wrapping_mul(self.puts.unsigned_abs());
+        product
+            .div_ceil(self.options.unsigned_abs().max(1))
+            .cast_signed()
+    }
+
     fn calls(self) -> i64 {
         // Each is below 2^32.
         self.options.wrapping_sub(self.puts)
