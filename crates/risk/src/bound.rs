@@ -478,11 +478,15 @@ fn weighted_loss(dip: &Dip, (left, right): (i64, i64)) -> i64 {
     if dip.pnl >= 0 {
         return weighted(dip.pnl, left.max(right));
     }
-    // Inverse weights are below 2^36 and the position at most 2^31: the product may take 67 bits.
-    let rise =
-        i128::from(right.wrapping_sub(left)).wrapping_mul(i128::from(dip.position_q31)) >> 31;
-    let inverse_q16 = i128::from(left).wrapping_add(rise).max(1 << 16);
-    let inverse_q16 = u64::try_from(inverse_q16).unwrap_or(u64::MAX);
+    // Inverse weights are below 2^36 and the position at most 2^31: the product may take 67 bits, and seldom does.
+    let span = right.wrapping_sub(left);
+    let rise = if span.unsigned_abs() >> 31 == 0 {
+        span.wrapping_mul(dip.position_q31.cast_signed()) >> 31
+    } else {
+        let product = i128::from(span).wrapping_mul(i128::from(dip.position_q31));
+        i64::try_from(product >> 31).unwrap_or(i64::MAX)
+    };
+    let inverse_q16 = left.wrapping_add(rise).max(1 << 16).unsigned_abs();
     // A scaled loss is below 2^33.
     let weighted = (dip.pnl.unsigned_abs() << 16)
         .checked_div(inverse_q16)

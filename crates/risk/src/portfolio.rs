@@ -217,15 +217,21 @@ impl PortfolioSums {
         }
         self.count = self.count.max(place.wrapping_add(1));
         self.besides = self.besides.plus(besides)?;
-        let mut moves = certified != Money(0);
+        let (mut moves, mut sizes) = (certified != Money(0), 0u64);
         let sums = self.losses.iter_mut().zip(&mut self.gains);
         for ((losses, gains), loss) in sums.zip(node_losses) {
-            if loss.0 > 0 {
-                *losses = losses.plus(*loss)?;
-            } else if loss.0 < 0 {
+            sizes |= loss.0.unsigned_abs();
+            // Sizes are checked below before anybody looks at the sums.
+            if loss.0 >= 0 {
+                losses.0 = losses.0.wrapping_add(loss.0);
+            } else {
                 moves = true;
-                *gains = gains.minus(*loss)?;
+                gains.0 = gains.0.wrapping_sub(loss.0);
             }
+        }
+        // A sum of as many as 16 fits 63 bits.
+        if sizes >> 59 != 0 {
+            return Err(RiskError::MoneyOverflow);
         }
         if moves {
             // Below 2^16.

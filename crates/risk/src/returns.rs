@@ -357,13 +357,14 @@ impl Statistics {
             // Roots are at most 8, so below 2^31 in Q27; rounded up.
             let scale_q54 = mine
                 .root_q27
-                .saturating_add(1)
-                .saturating_mul(theirs.root_q27.saturating_add(1));
+                .wrapping_add(1)
+                .wrapping_mul(theirs.root_q27.wrapping_add(1));
             let scale_q30 = (scale_q54 >> 24).saturating_add(1);
+            // 64 products below 2^30.
             let product = product_q30
                 .max(0)
                 .unsigned_abs()
-                .saturating_mul(ONE_PPM.into());
+                .wrapping_mul(ONE_PPM.into());
             let ppm = product.checked_div(scale_q30).unwrap_or(0);
             u32::try_from(ppm.min(ONE_PPM.into())).unwrap_or(0)
         };
@@ -406,14 +407,15 @@ impl Statistics {
 /// The variance per year of so many squared returns, Q30.
 fn yearly_variance_q30(squares_q30: u64, observed: u64) -> u64 {
     // Below 2^36 × 2^13.
-    let yearly = squares_q30.saturating_mul(INTERVALS_PER_YEAR);
+    let yearly = squares_q30.wrapping_mul(INTERVALS_PER_YEAR);
     let count = u64::from(observed.count_ones());
     yearly.checked_div(count).unwrap_or(0)
 }
 
 /// `value × numerator / denominator`, rounded down, for a numerator of at most a positive denominator.
 fn scale_down(value: u32, numerator: u32, denominator: u32) -> u32 {
-    let product = u64::from(value).saturating_mul(numerator.into());
+    // Two of 32 bits.
+    let product = u64::from(value).wrapping_mul(numerator.into());
     let quotient = product.checked_div(denominator.into()).unwrap_or(0);
     u32::try_from(quotient).unwrap_or(value)
 }

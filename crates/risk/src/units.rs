@@ -71,9 +71,15 @@ impl Money {
     /// `self × numerator / denominator`, rounded up (towards +∞); the denominator is positive.
     pub fn mul_div_up(self, numerator: u32, denominator: u32) -> Result<Money, RiskError> {
         // Usual amounts fit 64 bits: a division of 128 bits costs a hundred times as much on chain.
-        let product = u64::try_from(self.0)
-            .ok()
-            .and_then(|amount| amount.checked_mul(u64::from(numerator)));
+        let amount = self.0.cast_unsigned();
+        let is_short = amount >> 32 == 0 || amount >> 43 == 0 && numerator >> 21 == 0;
+        let product = if is_short {
+            Some(amount.wrapping_mul(u64::from(numerator)))
+        } else {
+            u64::try_from(self.0)
+                .ok()
+                .and_then(|amount| amount.checked_mul(u64::from(numerator)))
+        };
         let divisor = u64::from(denominator);
         let quotient = product.and_then(|product| {
             let down = product.checked_div(divisor)?;

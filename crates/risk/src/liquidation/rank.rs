@@ -27,8 +27,9 @@ pub(super) struct Candidate {
 impl Candidate {
     /// Higher release per discount first; equal ones in the order of the account.
     fn precedes(&self, other: &Self) -> bool {
-        let mine = u128::from(self.release_q20).saturating_mul(u128::from(other.discount_q20));
-        let theirs = u128::from(other.release_q20).saturating_mul(u128::from(self.discount_q20));
+        // Two of 64 bits fit 128.
+        let mine = u128::from(self.release_q20).wrapping_mul(u128::from(other.discount_q20));
+        let theirs = u128::from(other.release_q20).wrapping_mul(u128::from(self.discount_q20));
         mine > theirs || mine == theirs && (self.market, self.leg) < (other.market, other.leg)
     }
 }
@@ -207,7 +208,7 @@ fn scan_release_q30(
     let loss_q28 = pnl_q28.saturating_neg().max(0).unsigned_abs();
     let weight = market.arrays.grid().weight_q30(worst_column).unsigned_abs();
     // Below 2^31 × 2^30.
-    let loss_q30 = (loss_q28.saturating_mul(weight) >> 30) << 2;
+    let loss_q30 = (loss_q28.wrapping_mul(weight) >> 30) << 2;
     Ok(ppm_of(
         loss_q30,
         target_share_ppm(ONE_PPM, MAINTENANCE_FRACTION_PPM),
@@ -239,6 +240,10 @@ fn target_share_ppm(initial_ppm: u32, maintenance_ppm: u32) -> u32 {
 
 /// `value × ppm / 10^6`, rounded down.
 fn ppm_of(value: u64, ppm: u32) -> u64 {
+    if value >> 43 == 0 && ppm >> 20 == 0 {
+        // What fits needs no product of 128 bits.
+        return crate::fixed::quotient(value.wrapping_mul(u64::from(ppm)), u64::from(ONE_PPM));
+    }
     crate::fixed::mul_div_down(value, u64::from(ppm), u64::from(ONE_PPM)).unwrap_or(u64::MAX)
 }
 

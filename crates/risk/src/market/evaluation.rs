@@ -681,7 +681,8 @@ impl MarketArrays {
         let mut options_q30 = i128::from(exposure.gross_q24) << 6;
         if let Some(worst_q24) = exposure.worst_payoff_q24 {
             let defined_q30 = sums.defined_loss_q30(worst_q24);
-            let most_q30 = defined_q30.saturating_mul(i128::from(GROSS_DIVISOR_INITIAL));
+            // A value is below 2^111 and a payoff below 2^69.
+            let most_q30 = defined_q30.wrapping_mul(i128::from(GROSS_DIVISOR_INITIAL));
             // Not nothing: whoever is short owes, whatever is left to lose.
             options_q30 = options_q30.min(most_q30.max(1));
             let besides_q28 = self.worst_linear_q28(sums.not_dated_q30());
@@ -705,7 +706,8 @@ impl MarketArrays {
             for (position, entry) in self.expiries.iter().enumerate() {
                 let net = i128::from(futures(position).unsigned_abs());
                 let ratio = i128::from(entry.context.forward_ratio_q30);
-                lots_q30 = lots_q30.saturating_add(net.saturating_mul(ratio));
+                // Below 2^32 lots times 2^31.
+                lots_q30 = lots_q30.wrapping_add(net.wrapping_mul(ratio));
             }
         }
         lots_q30
@@ -810,7 +812,8 @@ fn worst_column(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> (usize, i64) {
 /// `loss × weight`, rounded up; loss non-negative, weight at most 1 in Q30.
 #[inline(always)]
 pub(super) fn weigh_up(loss: i64, weight_q30: i64) -> i64 {
-    let product = i128::from(loss).wrapping_mul(i128::from(weight_q30));
-    let weighted = product.wrapping_add(i128::from(ONE_Q30 - 1)) >> 30;
-    i64::try_from(weighted).unwrap_or(i64::MAX)
+    // The upper part is below 2^33 and the lower below 2^30.
+    let upper = (loss >> 30).wrapping_mul(weight_q30);
+    let lower = (loss & (ONE_Q30 - 1)).wrapping_mul(weight_q30);
+    upper.saturating_add(lower.wrapping_add(ONE_Q30 - 1) >> 30)
 }
