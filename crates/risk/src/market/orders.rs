@@ -99,7 +99,7 @@ impl MarketArrays {
         }
         let added = self.added_by(orders)?;
         let with = pnl.map(i128::from);
-        let (faded, faded_blocks) = self.faded_longs();
+        let (faded, faded_blocks) = self.faded_longs()?;
         let worst: [i128; COLUMNS] =
             core::array::from_fn(|column| with[column] - faded[column] + added.pnl[column]);
         let certified = self.certified(&worst, &long_side, &added.gaps, 2 * i128::from(absolute));
@@ -162,10 +162,20 @@ impl MarketArrays {
         for (column, moved) in moved.iter_mut().enumerate() {
             *moved = i128::from(self.leg_pnl_q28(&leg, column)?);
         }
-        let mut fading = false;
-        if let Instrument::Option { strike, .. } = leg.instrument {
+        let mut forward = None;
+        if let Instrument::Option { kind, strike } = leg.instrument {
             let entry = self.strike(strike)?;
-            fading = order.lots > 0 && self.fading_q16(entry) != 0;
+            if order.lots > 0 && self.fading_q16(entry) != 0 {
+                forward = Some(Leg {
+                    instrument: Instrument::Future {
+                        expiry: entry.expiry,
+                    },
+                    lots: match kind {
+                        OptionKind::Call => order.lots,
+                        OptionKind::Put => -order.lots,
+                    },
+                });
+            }
             added.error_q28 += lots.abs() * i128::from(entry.array.error_q28);
             if order.lots > 0 {
                 self.add_gaps(strike, lots, &mut added.gaps)?;
@@ -181,17 +191,14 @@ impl MarketArrays {
                 }
                 _ => gain,
             };
-            // A long about to expire may count for nothing, or for its forward alone.
-            let gone = if fading {
-                let call = match leg.instrument {
-                    Instrument::Option { strike, .. } => {
-                        lots * i128::from(self.strike(strike)?.array.pnl_q28(column))
-                    }
-                    _ => 0,
-                };
-                gain_here.min(moved - call + gain_here)
-            } else {
-                0
+            // A long about to expire may count for nothing, or for a forward alone: that of a put of its strike, which another
+            // fill takes away with a call or leaves without one.
+            let gone = match &forward {
+                Some(forward) => {
+                    let forward = i128::from(self.leg_pnl_q28(forward, column)?);
+                    gain_here.min(forward + gain_here)
+                }
+                None => 0,
             };
             let lost = (moved + gain_here).min(gone).min(0);
             // A unit for what the engine rounds of a sum.
@@ -202,18 +209,9 @@ impl MarketArrays {
             added.rises[node] += change.max(0);
             added.falls[node] += change.min(0);
         }
-        let forward_moves = match leg.instrument {
-            Instrument::Option { strike, .. } if fading => {
-                let call = Leg {
-                    instrument: Instrument::Option {
-                        kind: OptionKind::Call,
-                        strike,
-                    },
-                    ..leg
-                };
-                less(&self.block_moves(&leg)?, &self.block_moves(&call)?)
-            }
-            _ => [0; BLOCK_COLUMNS],
+        let forward_moves = match &forward {
+            Some(forward) => self.block_moves(forward)?,
+            None => [0; BLOCK_COLUMNS],
         };
         let moves = self.block_moves(&leg)?.into_iter().zip(forward_moves);
         for (sum, (moved, forward)) in added.blocks.iter_mut().zip(moves) {
@@ -374,24 +372,32 @@ impl MarketArrays {
         worst
     }
 
-    /// What net longs of options within a day of expiry gain in every column, strike by strike: what the book may lack.
-    fn faded_longs(&self) -> ([i128; COLUMNS], [i128; BLOCK_COLUMNS]) {
+    /// What net longs of options within a day of expiry gain in every column, strike by strike: what the book may lack. Fills
+    /// decide how many of them are puts, so they are all calls or all puts, whichever gains more.
+    fn faded_longs(&self) -> Result<([i128; COLUMNS], [i128; BLOCK_COLUMNS]), RiskError> {
         let (mut pnl, mut blocks) = ([0i128; COLUMNS], [0i128; BLOCK_COLUMNS]);
-        for (entry, lots) in self.strikes.iter().zip(&self.net_lots) {
-            if lots.options <= 0 || self.fading_q16(entry) == 0 {
+        for (position, (entry, net)) in (0u16..).zip(self.strikes.iter().zip(&self.net_lots)) {
+            if net.options <= 0 || self.fading_q16(entry) == 0 {
                 continue;
             }
-            let lots = i128::from(lots.options);
-            let now = i128::from(entry.array.value_q28[CENTRE_COLUMN]);
-            let gain = |value: u32| (lots * (i128::from(value) - now)).max(0);
-            for (sum, value) in pnl.iter_mut().zip(entry.array.value_q28) {
-                *sum += gain(value);
+            let legs = [OptionKind::Call, OptionKind::Put].map(|kind| Leg {
+                instrument: Instrument::Option {
+                    kind,
+                    strike: position,
+                },
+                lots: net.options,
+            });
+            for (column, sum) in pnl.iter_mut().enumerate() {
+                let [call, put] = [&legs[0], &legs[1]].map(|leg| self.leg_pnl_q28(leg, column));
+                // A unit for what the engine rounds of a sum.
+                *sum += i128::from(call?.max(put?).max(0)) + 1;
             }
-            for (sum, value) in blocks.iter_mut().zip(entry.array.block_q28) {
-                *sum += gain(value);
+            let [calls, puts] = [&legs[0], &legs[1]].map(|leg| self.block_moves(leg));
+            for (sum, (call, put)) in blocks.iter_mut().zip(calls?.into_iter().zip(puts?)) {
+                *sum += call.max(put).max(0) + 1;
             }
         }
-        (pnl, blocks)
+        Ok((pnl, blocks))
     }
 
     /// The largest absolute delta over the cells of the core with any fills, rounded up.
@@ -472,8 +478,4 @@ impl MarketArrays {
             self.inputs.grid.charges.short_minimum(ramped)?;
         Ok(())
     }
-}
-
-fn less<const N: usize>(one: &[i128; N], other: &[i128; N]) -> [i128; N] {
-    core::array::from_fn(|place| one[place] - other[place])
 }
