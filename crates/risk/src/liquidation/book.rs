@@ -83,10 +83,14 @@ impl<'m, 'a> Book<'m, 'a> {
         }
     }
 
+    /// Legs of all markets.
+    pub fn legs(&self) -> usize {
+        self.markets.iter().map(|market| market.legs.len()).sum()
+    }
+
     /// Limits all discounts together to an account's equity, less what rounding each leg's value may take from it.
     pub fn limit_discount(&mut self, equity: Money) {
-        let legs: usize = self.markets.iter().map(|market| market.legs.len()).sum();
-        let rounding = i64::try_from(legs).unwrap_or(i64::MAX);
+        let rounding = i64::try_from(self.legs()).unwrap_or(i64::MAX);
         self.discount_left = Money(equity.0.saturating_sub(rounding).max(0));
     }
 

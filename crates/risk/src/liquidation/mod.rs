@@ -27,8 +27,9 @@ pub const MAX_TAKES: usize = 4;
 const MAX_TRIALS: usize = 6;
 /// Further evaluations of one market to find out how little of the last leg is enough.
 const MAX_TRIMS: usize = 4;
-/// Searches for the best leg one call may make: each looks at every leg.
+/// Searches for the best leg one call may make: each looks at every leg, so that every so many legs cost one of them.
 const MAX_SEARCHES: usize = 5;
+const LEGS_PER_SEARCH: usize = 16;
 
 /// What a liquidator earns per lot, as a market states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +212,10 @@ fn take_single_legs(
     state: &mut Standing,
     takes: &mut Vec<Take>,
 ) -> Result<(), RiskError> {
-    let (mut searches, mut trials) = (MAX_SEARCHES, MAX_TRIALS);
+    let legs = book.legs();
+    let spent = legs.saturating_sub(1).checked_div(LEGS_PER_SEARCH);
+    let searches = MAX_SEARCHES.saturating_sub(spent.unwrap_or(0)).max(1);
+    let (mut searches, mut trials) = (searches, MAX_TRIALS);
     let mut passed_over = None;
     // Where markets lose most together is looked up once: each time it moved, every leg would be ranked anew.
     let node = state.node;
