@@ -280,7 +280,8 @@ impl<'m, 'a> Book<'m, 'a> {
         let market = self.market(candidate.market)?;
         if market.token(candidate.leg).is_none() {
             let lots = u128::from(quantity);
-            return Ok(u128::from(candidate.discount_q20).saturating_mul(lots) >> 20);
+            // Two of 64 bits fit 128.
+            return Ok(u128::from(candidate.discount_q20).wrapping_mul(lots) >> 20);
         }
         let value = value.0.max(0).unsigned_abs();
         let share = mul_div_down(value, market.discount.delta_ppm.into(), ONE_PPM.into());
@@ -298,9 +299,10 @@ impl<'m, 'a> Book<'m, 'a> {
             return Ok((quantity, Money(0).minus(value)?));
         }
         let leg = self.leg(candidate)?;
-        let lots = quantity.saturating_mul(leg.lots.signum());
+        let lots = directed(quantity, leg.lots);
         let mark = i128::from(market.arrays.mark_q30(leg.instrument)?);
-        let value = i128::from(lots).saturating_mul(mark);
+        // Two of 63 bits.
+        let value = i128::from(lots).wrapping_mul(mark);
         Ok((lots, market.arrays.lot_value().money_down(value, 30)?))
     }
 
@@ -334,8 +336,8 @@ impl<'m, 'a> Book<'m, 'a> {
 
     /// Applies a take, or undoes it with a `direction` of −1.
     pub fn apply(&mut self, take: &Take, direction: i64) -> Result<(), RiskError> {
-        let moved = take.quantity.saturating_mul(direction);
-        let payment = Money(take.payment.0.saturating_mul(direction));
+        let moved = directed(take.quantity, direction);
+        let payment = Money(directed(take.payment.0, direction));
         let market = self
             .markets
             .get_mut(take.market)
@@ -373,7 +375,7 @@ impl<'m, 'a> Book<'m, 'a> {
         if self.rest.market != take.market {
             self.rest.market = usize::MAX;
         }
-        let discount = Money(take.discount.0.saturating_mul(direction));
+        let discount = Money(directed(take.discount.0, direction));
         self.discount_left = self.discount_left.minus(discount)?;
         Ok(())
     }
@@ -385,6 +387,15 @@ impl<'m, 'a> Book<'m, 'a> {
             self.notional_left = self.notional_left.saturating_sub(notional);
         }
         Ok(())
+    }
+}
+
+/// A number, the other way round for a negative direction, 0 for none.
+fn directed(number: i64, direction: i64) -> i64 {
+    match direction {
+        0 => 0,
+        1.. => number,
+        _ => number.saturating_neg(),
     }
 }
 

@@ -18,7 +18,8 @@ struct Share {
 
 impl Share {
     fn of(self, held: u64) -> u64 {
-        let scaled = u128::from(held).saturating_mul(u128::from(self.q20));
+        // Below 2^64 × 2^21.
+        let scaled = u128::from(held).wrapping_mul(u128::from(self.q20));
         let quantity = if self.rounds_up {
             scaled.div_ceil(WHOLE_Q20.into())
         } else {
