@@ -410,14 +410,14 @@ impl MarketArrays {
             .get(spot_move)
             .copied()
             .unwrap_or(ONE_Q30);
-        let linear = |ratio_q30: i64| linear_pnl_q28(leg.lots.saturating_mul(ratio_q30), multiple);
+        let linear = |ratio_q30: i64| linear_pnl_q28(times(leg.lots, ratio_q30), multiple);
         Ok(match leg.instrument {
             Instrument::Spot | Instrument::Perpetual => linear(ONE_Q30),
             Instrument::Balance { balance } => linear(self.spot_balance(balance)?.lots_q30),
             Instrument::Future { expiry } => linear(self.context(expiry)?.forward_ratio_q30),
             Instrument::Option { kind, strike } => {
                 let entry = self.strike(strike)?;
-                let call = entry.array.pnl_q28(column).saturating_mul(leg.lots);
+                let call = times(leg.lots, entry.array.pnl_q28(column));
                 match kind {
                     OptionKind::Call => call,
                     OptionKind::Put => {
@@ -467,6 +467,15 @@ impl MarketArrays {
         self.strikes
             .get(usize::from(strike))
             .ok_or(RiskError::UnknownInstrument)
+    }
+}
+
+/// `lots × value`, saturating; one lot, as a ranking asks for, costs no product.
+fn times(lots: i64, value: i64) -> i64 {
+    match lots {
+        1 => value,
+        -1 => value.saturating_neg(),
+        _ => value.saturating_mul(lots),
     }
 }
 
