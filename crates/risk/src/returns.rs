@@ -289,14 +289,21 @@ impl Returns {
         let end = Self::place(self.last_interval).saturating_add(1);
         let first = end.saturating_sub(SHORT_WINDOW);
         let over = SHORT_WINDOW.saturating_sub(end);
-        let pairs = || self.biased_q15.iter().zip(&other.biased_q15);
-        let at_end = pairs().skip(RETURNS.saturating_sub(over));
-        let window = pairs().skip(first).take(end.saturating_sub(first));
+        let sum = self.product_of(other, RETURNS.saturating_sub(over)..RETURNS);
+        sum.wrapping_add(self.product_of(other, first..end))
+    }
+
+    /// Σab over some places, Q30.
+    #[inline(always)]
+    fn product_of(&self, other: &Self, places: core::ops::Range<usize>) -> i64 {
+        let mine = self.biased_q15.get(places.clone()).unwrap_or_default();
+        let theirs = other.biased_q15.get(places).unwrap_or_default();
         let signed = |biased: u16| i64::from(biased).wrapping_sub(i64::from(BIAS));
-        let add = |sum: i64, (mine, theirs): (&u16, &u16)| {
-            sum.wrapping_add(signed(*mine).wrapping_mul(signed(*theirs)))
-        };
-        window.fold(at_end.fold(0, add), add)
+        let mut sum = 0i64;
+        for (mine, theirs) in mine.iter().zip(theirs) {
+            sum = sum.wrapping_add(signed(*mine).wrapping_mul(signed(*theirs)));
+        }
+        sum
     }
 
     /// Realised volatility of a window per year, parts per million, rounded down; 0 without a return.

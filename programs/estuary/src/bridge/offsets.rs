@@ -5,7 +5,8 @@ use crate::{
     error::EstuaryError,
     instructions::OffsetArgs,
     state::{
-        MarginAccount, MarketSet, PairEntry, StoredReturns, StoredTerms, OFFSET_DELAY_SECONDS,
+        MarginAccount, Market, MarketSet, PairEntry, StoredReturns, StoredTerms,
+        OFFSET_DELAY_SECONDS,
     },
 };
 use anchor_lang::prelude::*;
@@ -146,28 +147,29 @@ pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> O
         return Offsets::NONE;
     }
     let priced = || markets.iter().filter(|market| market.price.is_some());
-    let count = priced().count();
-    let mut offsets = Offsets::with_room(count);
-    let mut statistics = Vec::with_capacity(count);
-    for (place, market) in priced().enumerate() {
-        offsets.set_floor(place, market.header.offset_floor_ppm);
+    let mut offsets = Offsets::with_room(priced().count());
+    let mut known: Vec<(&Market, Statistics)> = Vec::with_capacity(priced().count());
+    for (high, market) in priced().enumerate() {
+        let header = market.header;
+        offsets.set_floor(high, header.offset_floor_ppm);
         let returns = load_returns(market.returns);
-        statistics.push(Statistics::new(&returns, now, market.header.stress_vol_ppm));
-    }
-    for (high, (market, of_high)) in priced().zip(&statistics).enumerate() {
-        for (low, (other, of_low)) in priced().zip(&statistics).enumerate().take(high) {
-            let (one, two) = (market.header.index, other.header.index);
-            if !held
-                .iter()
-                .any(|set| set.contains(one) && set.contains(two))
-            {
+        let statistics = Statistics::new(&returns, now, header.stress_vol_ppm);
+        // Pairs are with markets of a lower index, which come before.
+        for entry in header.offsets.iter().take_while(|entry| entry.is_used != 0) {
+            let is_held =
+                |set: &MarketSet| set.contains(header.index) && set.contains(entry.market);
+            if !held.iter().any(is_held) {
                 continue;
             }
-            if let Some(entry) = market.header.pair_with(two) {
+            let mut earlier = known.iter().enumerate();
+            if let Some((low, (_, of_low))) =
+                earlier.find(|(_, (low, _))| low.index == entry.market)
+            {
                 let terms = load_terms(entry.terms_at(now));
-                offsets.set_pair(low, high, of_high.offset(of_low, &terms));
+                offsets.set_pair(low, high, statistics.offset(of_low, &terms));
             }
         }
+        known.push((header, statistics));
     }
     offsets
 }
