@@ -791,27 +791,30 @@ fn block_loss_q28(pnl: &[i64; BLOCK_COLUMNS], first: usize) -> i64 {
     columns.fold(0, |loss, pnl| loss.max(pnl.saturating_neg()))
 }
 
-/// The column of the largest weighted loss, and that loss (at least 0), rounded up.
-fn worst_column(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> (usize, i64) {
-    let mut worst = (CENTRE_COLUMN, 0i64);
-    for (column, pnl) in pnl.iter().enumerate() {
-        if *pnl >= 0 {
-            continue;
+/// The first column of the largest weighted loss, and that loss (at least 0), rounded up: in the core the lowest entry.
+pub(super) fn worst_column(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> (usize, i64) {
+    let (core, tails) = pnl.split_at(crate::scenario::CORE_COLUMNS);
+    let lowest = core.iter().fold(0i64, |lowest, pnl| lowest.min(*pnl));
+    let mut worst = (CENTRE_COLUMN, lowest.saturating_neg());
+    let weighted = tails.iter().zip(&grid.tail_weight_q30).enumerate();
+    for (tail, (pnl, weight)) in weighted {
+        if *pnl < 0 {
+            let loss = weigh_up(pnl.saturating_neg(), *weight);
+            if loss > worst.1 {
+                worst = (crate::scenario::CORE_COLUMNS.wrapping_add(tail), loss);
+            }
         }
-        let loss = match column.checked_sub(crate::scenario::CORE_COLUMNS) {
-            None => pnl.saturating_neg(),
-            Some(_) => weigh_up(pnl.saturating_neg(), grid.weight_q30(column)),
-        };
-        if loss > worst.1 {
-            worst = (column, loss);
-        }
+    }
+    if worst.0 == CENTRE_COLUMN && lowest < 0 {
+        let first = core.iter().position(|pnl| *pnl == lowest);
+        worst.0 = first.unwrap_or(CENTRE_COLUMN);
     }
     worst
 }
 
 /// `loss × weight`, rounded up; loss non-negative, weight at most 1 in Q30.
 #[inline(always)]
-pub(super) fn weigh_up(loss: i64, weight_q30: i64) -> i64 {
+fn weigh_up(loss: i64, weight_q30: i64) -> i64 {
     // The upper part is below 2^33 and the lower below 2^30.
     let upper = (loss >> 30).wrapping_mul(weight_q30);
     let lower = (loss & (ONE_Q30 - 1)).wrapping_mul(weight_q30);

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::evaluation::weigh_up;
+use super::evaluation::worst_column;
 use super::{linear_pnl_q28, Instrument, MarketArrays, OptionKind};
 use crate::blocks::{BASIS, BLOCK_COLUMNS};
 use crate::scenario::{
@@ -106,33 +106,13 @@ impl Scanner {
         for (pnl, moved) in basis.zip(sums.iter().skip(LINEAR.wrapping_add(1))) {
             *pnl = pnl.wrapping_add(*moved >> 2);
         }
-        let (worst_column, scan_loss_q28) = self.worst(&pnl_q28);
+        let (worst_column, scan_loss_q28) = worst_column(&pnl_q28, &self.grid);
         Ok(Scan {
             pnl_q28,
             block_pnl_q28,
             worst_column,
             scan_loss_q28,
         })
-    }
-
-    /// The first column of the largest weighted loss, and that loss: the core by its lowest entry, which takes no branches.
-    #[inline(always)]
-    fn worst(&self, pnl: &[i64; COLUMNS]) -> (usize, i64) {
-        let (core, tails) = pnl.split_at(CORE_COLUMNS);
-        let lowest = core.iter().fold(0i64, |lowest, pnl| lowest.min(*pnl));
-        let mut worst = (CENTRE_COLUMN, lowest.wrapping_neg());
-        let weighted = tails.iter().zip(&self.grid.tail_weight_q30).enumerate();
-        for (tail, (pnl, weight)) in weighted {
-            let loss = weigh_up(pnl.min(&0).wrapping_neg(), *weight);
-            if loss > worst.1 {
-                worst = (CORE_COLUMNS.wrapping_add(tail), loss);
-            }
-        }
-        if worst.0 == CENTRE_COLUMN && lowest < 0 {
-            let first = core.iter().position(|pnl| *pnl == lowest);
-            worst.0 = first.unwrap_or(CENTRE_COLUMN);
-        }
-        worst
     }
 
     /// Σ lots × row.
