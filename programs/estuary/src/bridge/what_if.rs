@@ -39,7 +39,7 @@ impl Changed {
 ///
 /// # Errors
 /// Those of a leg by itself and against its series and mark, as in a block trade: see
-/// [`price_leg`](super::trade::price_leg); [`EstuaryError::TooManyPositions`], [`EstuaryError::LotsOverflow`],
+/// [`super::trade::price_leg`]; [`EstuaryError::TooManyPositions`], [`EstuaryError::LotsOverflow`],
 /// [`EstuaryError::AccountInTooManyMarkets`], [`EstuaryError::AmountOverflow`], the engine's.
 #[inline(never)]
 pub fn changed(
