@@ -29,7 +29,7 @@ const MAX_TRIALS: usize = 6;
 const MAX_TRIMS: usize = 4;
 /// Searches for the best leg one call may make: each looks at every leg, so that every so many legs cost one of them.
 const MAX_SEARCHES: usize = 5;
-const LEGS_PER_SEARCH: usize = 16;
+const LEGS_PER_SEARCH: usize = 40;
 
 /// What a liquidator earns per lot, as a market states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
