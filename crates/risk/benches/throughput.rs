@@ -1,9 +1,9 @@
 //! What one core does in a second: options priced in all their scenarios, accounts scanned against shared arrays, accounts
 //! evaluated in full. Beside it a baseline, a chain of multiplications, so that runs on different machines compare.
 //!
-//!     RUSTFLAGS="-C target-cpu=native" cargo bench -p estuary-risk --bench throughput
+//!     cargo bench -p estuary-risk --bench throughput
 //!
-//! `cargo xtask run throughput` records it.
+//! `cargo xtask run throughput` records it, built for the processor it runs on.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -15,7 +15,7 @@ use estuary_risk::array::{ExpiryContext, Moneyness, StrikeArray};
 use estuary_risk::blocks::BLOCK_COLUMNS;
 use estuary_risk::charges::OracleQuality;
 use estuary_risk::fixed::ln_q40;
-use estuary_risk::market::scan::{ScanLeg, Scanner};
+use estuary_risk::market::scan::{Scan, ScanLeg, Scanner};
 use estuary_risk::market::{Instrument, Leg, MarketArrays, MarketInputs, MarketRisk, OptionKind};
 use estuary_risk::scenario::{ScenarioParameters, COLUMNS};
 use estuary_risk::smile::Smile;
@@ -142,8 +142,9 @@ fn scans(accounts: &[[ScanLeg; POSITIONS]]) -> f64 {
     let scanner = Scanner::new(&arrays, &series).expect("a scanner");
     per_second(accounts.len(), || {
         let mut worst = 0;
+        let mut scan = Scan::EMPTY;
         for account in accounts {
-            let scan = scanner.scan(account).expect("a scan");
+            scanner.scan(account, &mut scan).expect("a scan");
             worst = worst.max(scan.scan_loss_q28);
             black_box(&scan);
         }

@@ -20,7 +20,7 @@
 )]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, target_feature = "fma"))]
 extern crate std;
 
 pub mod array;
