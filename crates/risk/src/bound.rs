@@ -473,23 +473,28 @@ fn weighted(pnl: i64, inverse_q16: i64) -> i64 {
 }
 
 /// The dip's loss times the weight at its place (scaled), rounded up; inverse weights of the left and
-/// right end in Q16. A gain counts by the smaller weight.
+/// right end in Q16.
 fn weighted_loss(dip: &Dip, (left, right): (i64, i64)) -> i64 {
-    if dip.pnl >= 0 {
-        return weighted(dip.pnl, left.max(right));
-    }
     // Inverse weights are below 2^36 and the position at most 2^31: the product may take 67 bits, and seldom does.
     let span = right.wrapping_sub(left);
-    let rise = if span.unsigned_abs() >> 31 == 0 {
+    let is_narrow = span.unsigned_abs() >> 31 == 0;
+    if dip.pnl >= 0 && !is_narrow {
+        return weighted(dip.pnl, left.max(right));
+    }
+    let rise = if is_narrow {
         span.wrapping_mul(dip.position_q31.cast_signed()) >> 31
     } else {
         let product = i128::from(span).wrapping_mul(i128::from(dip.position_q31));
         i64::try_from(product >> 31).unwrap_or(i64::MAX)
     };
-    let inverse_q16 = left.wrapping_add(rise).max(1 << 16).unsigned_abs();
+    let inverse_q16 = left.wrapping_add(rise).max(1 << 16);
+    if dip.pnl >= 0 {
+        // A gain counts by no more than its weight: the rise and the position were rounded by less than 1 each.
+        return weighted(dip.pnl, inverse_q16.wrapping_add(2));
+    }
     // A scaled loss is below 2^33.
     let weighted = (dip.pnl.unsigned_abs() << 16)
-        .checked_div(inverse_q16)
+        .checked_div(inverse_q16.unsigned_abs())
         .unwrap_or(0);
     weighted.cast_signed().saturating_add(1)
 }
