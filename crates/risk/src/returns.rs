@@ -306,14 +306,14 @@ impl Returns {
         sum
     }
 
-    /// Realised volatility of a window per year, parts per million, rounded down; 0 without a return.
+    /// Realised volatility of a window per year, parts per million, to the unit of Q15; 0 without a return.
     fn vol_ppm(squares_q30: u64, observed: u64) -> u64 {
         // A root of at most 2^25.
-        let root_q15 = isqrt(yearly_variance_q30(squares_q30, observed));
+        let root_q15 = isqrt(yearly_variance_up_q30(squares_q30, observed));
         root_q15.saturating_mul(ONE_PPM.into()) >> 15
     }
 
-    /// Realised volatility per year over the full and over the short window, parts per million, rounded down.
+    /// Realised volatility per year over the full and over the short window, parts per million, to the unit of Q15.
     pub fn vols_ppm(&self) -> [u64; 2] {
         [
             Self::vol_ppm(self.squares_q30, self.observed),
@@ -326,7 +326,7 @@ impl Window {
     /// From the squares of its returns and their number. Volatility up to the limit leaves an offset as it is, twice the limit
     /// nothing of it; between them variance decides in proportion.
     fn new(squares_q30: u64, observed: u64, stress_vol_ppm: u32) -> Self {
-        let variance_q30 = yearly_variance_q30(squares_q30, observed);
+        let variance_q30 = yearly_variance_up_q30(squares_q30, observed);
         // The limit is at most 10, so its square is below 2^37 in Q30.
         let limit_q15 = (u64::from(stress_vol_ppm) << 15)
             .checked_div(ONE_PPM.into())
@@ -411,12 +411,11 @@ impl Statistics {
     }
 }
 
-/// The variance per year of so many squared returns, Q30.
-fn yearly_variance_q30(squares_q30: u64, observed: u64) -> u64 {
+/// The variance per year of so many squared returns, Q30, rounded up: more of it leaves less of an offset.
+fn yearly_variance_up_q30(squares_q30: u64, observed: u64) -> u64 {
     // Below 2^36 × 2^13.
     let yearly = squares_q30.wrapping_mul(INTERVALS_PER_YEAR);
-    let count = u64::from(observed.count_ones());
-    yearly.checked_div(count).unwrap_or(0)
+    yearly.div_ceil(u64::from(observed.count_ones()).max(1))
 }
 
 /// `value × numerator / denominator`, rounded down, for a numerator of at most a positive denominator.
@@ -594,6 +593,22 @@ mod tests {
             "{:?}",
             statistics(&wild).returns.vols_ppm()
         );
+    }
+
+    #[test]
+    fn what_volatility_leaves_is_never_rounded_up() {
+        // A limit of an eighth has no rest in Q15: all roundings are those of the variance and of the share.
+        let limit = 125_000u32;
+        for squares_q30 in (190_000u64..).step_by(251).take(2_000) {
+            let observed = (1u64 << 48) - 1;
+            let calm = Window::new(squares_q30, observed, limit).calm_ppm;
+            let (limit, count) = (i128::from(limit), 48i128 << 30);
+            let four = 4 * limit * limit * count;
+            let variance = i128::from(squares_q30 * INTERVALS_PER_YEAR) * 1_000_000_000_000;
+            let exact = 1_000_000 * (four - variance).max(0);
+            let share = i128::from(calm) * 3 * limit * limit * count;
+            assert!(share <= exact, "{squares_q30}: {calm}");
+        }
     }
 
     #[test]
