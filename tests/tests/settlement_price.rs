@@ -581,3 +581,104 @@ fn a_house_of_another_number_settles_its_own_markets() {
         .send(record, &[])
         .refused(E::SettlementWindowNotOpen);
 }
+
+#[test]
+fn in_the_window_a_share_is_fixed_and_the_rest_moves() {
+    let (mut pit, time) = pit();
+    let btc = pit.btc().clone();
+    let slot = |kind, percent| pit.world.slot(&btc, kind, 0, percent);
+    let future = slot(Future, 0);
+    // Struck at 80,000 and 105,000; the average so far contributes 50,000.
+    let (deep, near) = (slot(Call, 80), slot(Call, 105));
+    let holding = |slot, lots, cost| Holding { slot, lots, cost };
+    let held = [
+        holding(future, 30, -3_000_000_000),
+        holding(deep, 10, 0),
+        holding(near, 10, 0),
+    ];
+    let maker = pit.house.trader(&mut pit.world, RICH);
+    pit.world.hold(&pit.taker, &maker, &btc, &held[1..]);
+    pit.world.hold(&pit.taker, &pit.maker, &btc, &held[..1]);
+    let margin = |pit: &Pit| pit.world.report(&pit.maker, &[&btc]).initial_margin.0;
+    let before = margin(&pit);
+    pit.minutes(time, 0..15, 100_000.0);
+    let half = margin(&pit);
+    let least = before * 45 / 100;
+    assert!(
+        (least..before * 55 / 100).contains(&half),
+        "{before} {half}"
+    );
+    let values = |pit: &mut Pit| {
+        let report = ix::margin_report(&pit.house, &pit.taker, ReportPage::Positions(0), &[&btc]);
+        let view: PositionsView = pit.world.view(report);
+        let client = pit.world.snapshot(&pit.taker, &[&btc]);
+        assert_eq!(client.positions(0).expect("a page"), view);
+        [future, deep, near].map(|slot| {
+            let positions = &view.positions[..usize::from(view.count)];
+            let found = positions.iter().find(|one| one.slot == slot);
+            found.expect("the position").value
+        })
+    };
+    let near_zero = |value: i64| (-50..=50).contains(&value);
+    let [long, in_the_money, out] = values(&mut pit);
+    assert!(near_zero(long), "{long}");
+    assert!(near_zero(in_the_money - 10 * 20_000_000), "{in_the_money}");
+    assert!((0..1_000_000).contains(&out), "{out}");
+    // A fall of a tenth: half of it counts. Sixteen minutes are over, so 16 of 30 are fixed.
+    let now = time - 14 * MINUTE;
+    pit.world.set_time(now);
+    pit.world.set_price(&btc, 90_000.0);
+    let average = 100_000.0 * 16.0 / 30.0 + 90_000.0 * 14.0 / 30.0;
+    let [long, in_the_money, out] = values(&mut pit);
+    let expected = ((average - 100_000.0) * 30.0 * 1_000.0) as i64;
+    assert!(near_zero(long - expected), "{long} {expected}");
+    let expected = ((average - 80_000.0) * 10.0 * 1_000.0) as i64;
+    assert!(
+        near_zero(in_the_money - expected),
+        "{in_the_money} {expected}"
+    );
+    assert!((0..10).contains(&out), "{out}");
+    // Traded at that mark, and not at the index.
+    let mark = pit.world.mark(&btc, future).0;
+    assert!(mark.abs_diff(mantissa(average)) < mantissa(0.01), "{mark}");
+    let leg = pit.world.leg_at_mark(&btc, future, 1);
+    pit.trade(&[leg]).ok();
+    let mut beyond = pit.world.leg(&btc, future, 1, 0.0);
+    beyond.price = mantissa(average - 5_100.0);
+    pit.refuse(&[beyond], E::LegPriceOutsideBand);
+    // Nothing jumps when it ends.
+    pit.minutes(time, 16..30, 90_000.0);
+    let last = values(&mut pit);
+    pit.minutes(time, 30..31, 90_000.0);
+    assert!(pit.world.average(&btc, time).is_final());
+    for (last, settled) in last.into_iter().zip(values(&mut pit)) {
+        assert!(near_zero(last - settled), "{last} {settled}");
+    }
+}
+
+#[test]
+fn after_the_window_little_is_at_risk_until_the_price_is_final() {
+    let (mut pit, time) = pit();
+    let btc = pit.btc().clone();
+    let future = Holding {
+        slot: pit.world.slot(&btc, Future, 0, 0),
+        lots: 30,
+        cost: -3_000_000_000,
+    };
+    pit.world.hold(&pit.taker, &pit.maker, &btc, &[future]);
+    let equity = |pit: &Pit| {
+        let report = pit.world.report(&pit.taker, &[&btc]);
+        report.equity.0 - i64::try_from(RICH).unwrap()
+    };
+    pit.minutes(time, 0..30, 100_000.0);
+    // The feed falls by half; the last of 30 minutes is still taken to be open.
+    pit.world.set_time(time + 5);
+    pit.world.set_price(&btc, 50_000.0);
+    let lost = 50_000_000;
+    assert!((equity(&pit) + lost).abs() < 50, "{}", equity(&pit));
+    let finalize = finalize(&pit, time);
+    pit.world.set_time(time + 60);
+    pit.world.send(finalize, &[]).ok();
+    pit.world.set_price(&btc, 50_000.0);
+    assert_eq!(equity(&pit), 0);
+}

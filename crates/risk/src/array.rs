@@ -4,12 +4,12 @@
 //! A call and a put of one expiry and strike differ by a forward, so one array serves both: a put is
 //! a call less the linear leg (`margin-model.md`, section 4, netting by parity).
 
-use crate::blocks::{BlockShocks, BLOCK_COLUMNS};
+use crate::blocks::{BlockShocks, BASIS, BLOCK_COLUMNS};
 use crate::fixed::{ln_of_q30, sqrt_tau_q32};
 use crate::normal::{cdf_shifted_q30, CDF_CLAMP_Q32};
 use crate::scenario::{
-    ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES,
-    VOL_BASE, VOL_LEVELS, VOL_UP,
+    Scenario, ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES,
+    SPOT_NODES, VOL_BASE, VOL_LEVELS, VOL_UP,
 };
 use crate::smile::{Smile, SmileSlice, TOTAL_VOL_MAX_Q32, TOTAL_VOL_MIN_Q32};
 use crate::units::{RiskError, ONE_Q30};
@@ -21,6 +21,8 @@ pub const MAX_LOG_MONEYNESS_Q28: i64 = 1_116_391_677;
 pub const MIN_FORWARD_RATIO_Q30: i64 = ONE_Q30 >> 1;
 /// Exclusive upper limit of the forward ratio.
 pub const MAX_FORWARD_RATIO_Q30: i64 = 2 * ONE_Q30;
+/// Of a settlement average under way at least this share (a 128th) is still to come.
+pub const MIN_OPEN_SHARE_Q30: i64 = ONE_Q30 >> 7;
 
 /// What every strike of one expiry shares in one instruction.
 #[derive(Clone, Debug)]
@@ -83,7 +85,40 @@ impl ExpiryContext {
         if !(MIN_FORWARD_RATIO_Q30..MAX_FORWARD_RATIO_Q30).contains(&forward_ratio_q30) {
             return Err(RiskError::ForwardOutOfRange);
         }
-        self.sqrt_tau_q32 = sqrt_tau_q32(seconds_left);
+        self.fill(grid, [seconds_left; 2], forward_ratio_q30, smile)
+    }
+
+    /// [`ExpiryContext::prepare`] of an expiry whose settlement average is under way: the forward is that share of spot which
+    /// is still to come, and volatility acts over `variance_seconds`.
+    ///
+    /// # Errors
+    /// [`RiskError::ForwardOutOfRange`] for a share outside [`MIN_OPEN_SHARE_Q30`] to 1, [`RiskError::VolOutOfRange`].
+    pub fn prepare_averaging(
+        &mut self,
+        grid: &ScenarioGrid,
+        [seconds_left, variance_seconds]: [i64; 2],
+        open_share_q30: i64,
+        smile: &Smile,
+    ) -> Result<(), RiskError> {
+        if !(MIN_OPEN_SHARE_Q30..=ONE_Q30).contains(&open_share_q30) {
+            return Err(RiskError::ForwardOutOfRange);
+        }
+        self.fill(
+            grid,
+            [seconds_left, variance_seconds],
+            open_share_q30,
+            smile,
+        )
+    }
+
+    fn fill(
+        &mut self,
+        grid: &ScenarioGrid,
+        [seconds_left, variance_seconds]: [i64; 2],
+        forward_ratio_q30: i64,
+        smile: &Smile,
+    ) -> Result<(), RiskError> {
+        self.sqrt_tau_q32 = sqrt_tau_q32(variance_seconds);
         self.slice =
             SmileSlice::new(smile, self.sqrt_tau_q32).map_err(|_| RiskError::VolOutOfRange)?;
         self.forward_ratio_q30 = forward_ratio_q30;
@@ -360,6 +395,35 @@ impl StrikeArray {
         self.call_mark_q30 = (now_q60.max(0) >> 30).wrapping_add(below_clamp);
         self.block_q28 = block_values_q28(expiry, moneyness, &base, skewed_q32);
         self.error_q28 = self.declared_error_q28(expiry, moneyness);
+    }
+
+    /// Fills in what is exercised whatever happens, a strike at or below 0: the forward less the strike.
+    #[inline(never)]
+    pub fn price_exercised(&mut self, expiry: &ExpiryContext, strike_ratio_q30: i64) {
+        // Ratios are below 2^33.
+        let q28 = |ratio_q30: i64| value_q28(ratio_q30.max(0) << 30);
+        let forward = expiry.forward_ratio_q30;
+        for (column, value) in self.value_q28.iter_mut().enumerate() {
+            let spot_move = Scenario::of_column(column).spot_move;
+            *value = q28(expiry
+                .moved_forward_q30
+                .get(spot_move)
+                .copied()
+                .unwrap_or(0));
+        }
+        self.slope_q28 = [slope_q28(forward, ONE_Q30); COLUMNS];
+        self.block_q28 = [q28(forward); BLOCK_COLUMNS];
+        let basis = self.block_q28.iter_mut().skip(BASIS);
+        for (value, moved) in basis.zip(&expiry.blocks.basis_forward_q30) {
+            *value = q28(*moved);
+        }
+        self.call_mark_q30 = forward.saturating_sub(strike_ratio_q30);
+        let moneyness = Moneyness {
+            strike_ratio_q30,
+            clamped_ratio_q30: strike_ratio_q30,
+            log_q28: 0,
+        };
+        self.error_q28 = self.declared_error_q28(expiry, &moneyness);
     }
 
     /// Profit and loss of the call in a column below [`COLUMNS`] (0 beyond): fraction of spot in Q28.

@@ -87,12 +87,25 @@ struct ExpiryEntry {
     /// One past the position of the strike met last: series mostly come in the order of their strikes.
     recent_strike: u16,
     /// What short options' minimum is multiplied by, Q16.
-    ramp_q16: u64,
+    ramp_q16: u32,
     /// How little its long options count beside what lives on, Q16; 0 until the last day.
-    fading_q16: u64,
+    fading_q16: u32,
+    /// What is fixed of its settlement average over spot, Q30; 0 before the average begins.
+    fixed_q30: i64,
     /// Puts of the book being evaluated.
     puts: PutSums,
     context: ExpiryContext,
+}
+
+/// A settlement average under way: what is settled at is a constant and a share of spot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Averaging {
+    /// c: what the prices so far contribute, a mantissa of the market.
+    pub fixed: Price,
+    /// w: the share still to come, Q30.
+    pub open_share_q30: i64,
+    /// Over which time spot would have the variance of what is still to come of the average, seconds.
+    pub variance_seconds: i64,
 }
 
 struct StrikeEntry {
@@ -101,8 +114,9 @@ struct StrikeEntry {
     vol_override_q32: u64,
     /// One past the position of the next strike up, 0 where there is none.
     next_strike: u16,
+    /// K/S, less what is fixed of a settlement average under way.
     strike_ratio_q30: i64,
-    /// K/S as payoffs take it.
+    /// The same as payoffs take it, at least 0.
     strike_q24: i64,
     array: StrikeArray,
 }
@@ -202,6 +216,41 @@ impl MarketArrays {
         forward_ratio_q30: i64,
         smile: &Smile,
     ) -> Result<(), RiskError> {
+        self.push_expiry(id, seconds_left, |context, grid| {
+            context.prepare(grid, seconds_left, forward_ratio_q30, smile)
+        })
+    }
+
+    /// [`MarketArrays::add_expiry`] of an expiry whose settlement average is under way. Its futures are the constant and the
+    /// share of spot, its options struck at the strike less the constant, linear where that is at or below 0.
+    ///
+    /// # Errors
+    /// Those of [`ExpiryContext::prepare_averaging`], [`RiskError::CapacityExceeded`].
+    pub fn add_averaging_expiry(
+        &mut self,
+        id: u8,
+        seconds_left: i64,
+        averaging: &Averaging,
+        smile: &Smile,
+    ) -> Result<(), RiskError> {
+        let seconds = [seconds_left, averaging.variance_seconds];
+        let share_q30 = averaging.open_share_q30;
+        self.push_expiry(id, seconds_left, |context, grid| {
+            context.prepare_averaging(grid, seconds, share_q30, smile)
+        })?;
+        let fixed_q30 = self.inverse_spot.ratio_q30(averaging.fixed);
+        if let Some(entry) = self.expiries.iter_mut().find(|entry| entry.id == id) {
+            entry.fixed_q30 = fixed_q30;
+        }
+        Ok(())
+    }
+
+    fn push_expiry(
+        &mut self,
+        id: u8,
+        seconds_left: i64,
+        prepare: impl FnOnce(&mut ExpiryContext, &ScenarioGrid) -> Result<(), RiskError>,
+    ) -> Result<(), RiskError> {
         if self.has_expiry(id) {
             return Ok(());
         }
@@ -212,18 +261,17 @@ impl MarketArrays {
             id,
             first_strike: 0,
             recent_strike: 0,
-            ramp_q16: ramp_q16(seconds_left),
-            fading_q16: fading_q16(seconds_left),
+            // At most 2 and 1.
+            ramp_q16: u32::try_from(ramp_q16(seconds_left)).unwrap_or(u32::MAX),
+            fading_q16: u32::try_from(fading_q16(seconds_left)).unwrap_or(u32::MAX),
+            fixed_q30: 0,
             puts: PutSums::default(),
             context: ExpiryContext::EMPTY,
         });
         let Some(entry) = self.expiries.last_mut() else {
             return Err(RiskError::CapacityExceeded);
         };
-        let grid = &self.inputs.grid;
-        let prepared = entry
-            .context
-            .prepare(grid, seconds_left, forward_ratio_q30, smile);
+        let prepared = prepare(&mut entry.context, &self.inputs.grid);
         if prepared.is_err() {
             self.expiries.pop();
         }
@@ -300,11 +348,17 @@ impl MarketArrays {
         let position =
             u16::try_from(self.strikes.len()).map_err(|_| RiskError::CapacityExceeded)?;
         let context = &entry.context;
-        let log_q40 = self
+        let mut strike_ratio_q30 = self.inverse_spot.ratio_q30(strike);
+        let mut log_q40 = self
             .log_spot_q40
             .saturating_add(context.log_forward_ratio_q40)
             .saturating_sub(log_strike_q40);
-        let strike_ratio_q30 = self.inverse_spot.ratio_q30(strike);
+        let mut exercised = false;
+        if entry.fixed_q30 != 0 {
+            strike_ratio_q30 = strike_ratio_q30.saturating_sub(entry.fixed_q30);
+            exercised = strike_ratio_q30 <= 0;
+            log_q40 = log_moneyness_q40(context, strike_ratio_q30);
+        }
         let moneyness = Moneyness::new(
             log_q40.saturating_add(1 << 11) >> 12,
             strike_ratio_q30,
@@ -325,7 +379,7 @@ impl MarketArrays {
             vol_override_q32,
             next_strike,
             strike_ratio_q30,
-            strike_q24: strike_q24(strike_ratio_q30),
+            strike_q24: strike_q24(strike_ratio_q30.max(0)),
             array: StrikeArray::ZERO,
         });
         let link = position.saturating_add(1);
@@ -340,8 +394,12 @@ impl MarketArrays {
         self.net_lots.push(StrikeLots::default());
         if let Some(new) = self.strikes.last_mut() {
             let grid = &self.inputs.grid;
-            new.array
-                .price(grid, context, &moneyness, total_vol_q32, skewed_q32);
+            if exercised {
+                new.array.price_exercised(context, strike_ratio_q30);
+            } else {
+                new.array
+                    .price(grid, context, &moneyness, total_vol_q32, skewed_q32);
+            }
         }
         Ok(Instrument::Option {
             kind,
@@ -380,7 +438,13 @@ impl MarketArrays {
         Ok(match instrument {
             Instrument::Spot | Instrument::Perpetual => ONE_Q30,
             Instrument::Balance { balance } => self.spot_balance(balance)?.lots_q30,
-            Instrument::Future { expiry } => self.context(expiry)?.forward_ratio_q30,
+            Instrument::Future { expiry } => {
+                let entry = self.expiry(expiry)?;
+                entry
+                    .context
+                    .forward_ratio_q30
+                    .saturating_add(entry.fixed_q30)
+            }
             Instrument::Option { kind, strike } => {
                 let entry = self.strike(strike)?;
                 match kind {
@@ -456,11 +520,30 @@ impl MarketArrays {
         Ok(each.div_ceil(ONE_Q30.unsigned_abs()))
     }
 
-    fn context(&self, expiry: u8) -> Result<&ExpiryContext, RiskError> {
+    /// What a unit of an instrument is worth beyond what its payoff, as the walk over strikes takes it, can be: Q30.
+    fn constant_q30(&self, instrument: Instrument) -> Result<i64, RiskError> {
+        Ok(match instrument {
+            Instrument::Future { expiry } => self.expiry(expiry)?.fixed_q30,
+            Instrument::Option {
+                kind: OptionKind::Call,
+                strike,
+            } => self
+                .strike(strike)?
+                .strike_ratio_q30
+                .min(0)
+                .saturating_neg(),
+            _ => 0,
+        })
+    }
+
+    fn expiry(&self, expiry: u8) -> Result<&ExpiryEntry, RiskError> {
         self.expiries
             .get(usize::from(expiry))
-            .map(|entry| &entry.context)
             .ok_or(RiskError::UnknownInstrument)
+    }
+
+    fn context(&self, expiry: u8) -> Result<&ExpiryContext, RiskError> {
+        self.expiry(expiry).map(|entry| &entry.context)
     }
 
     fn strike(&self, strike: u16) -> Result<&StrikeEntry, RiskError> {
@@ -468,6 +551,13 @@ impl MarketArrays {
             .get(usize::from(strike))
             .ok_or(RiskError::UnknownInstrument)
     }
+}
+
+/// ln(F/K) in Q40 of a strike over spot, at least a unit.
+#[inline(never)]
+fn log_moneyness_q40(context: &ExpiryContext, strike_ratio_q30: i64) -> i64 {
+    let log_strike_q40 = crate::fixed::ln_of_q30(strike_ratio_q30.max(1));
+    context.log_forward_ratio_q40.saturating_sub(log_strike_q40)
 }
 
 /// `lots × value`, saturating; one lot, as a ranking asks for, costs no product.

@@ -202,12 +202,13 @@ pub(super) struct BookSums {
 
 impl BookSums {
     /// What options and futures of one expiry can lose until then, Q30 lots of spot: what they are worth now less their
-    /// worst payoff, at least 0.
-    fn defined_loss_q30(&self, worst_payoff_q24: i64) -> i128 {
+    /// worst payoff, at least 0. Of both the constant part, which settlement averages under way have, is left out.
+    fn defined_loss_q30(&self, worst_payoff_q24: i64, constant_q30: i128) -> i128 {
         let perpetuals = i128::from(self.perpetual_lots) << 30;
         self.option_value_q30
             .wrapping_add(self.linear_value_q30)
             .wrapping_sub(perpetuals)
+            .wrapping_sub(constant_q30)
             .wrapping_sub(i128::from(worst_payoff_q24) << 6)
             .max(0)
     }
@@ -286,7 +287,9 @@ impl Fading {
     fn take(&mut self, net: StrikeLots, expiry: &ExpiryEntry, array: &StrikeArray) -> i64 {
         let lots = net.options;
         // Below 2^32 lots times 2^16; no more than the lots since the nearest fades most.
-        let product = lots.unsigned_abs().wrapping_mul(expiry.fading_q16);
+        let product = lots
+            .unsigned_abs()
+            .wrapping_mul(u64::from(expiry.fading_q16));
         let gone = product.div_ceil(self.nearest_q16.max(1)).cast_signed();
         if gone != 0 {
             add_blocks(&mut self.blocks, gone, &array.block_q28);
@@ -470,7 +473,7 @@ impl MarketArrays {
 
     pub(super) fn fading_q16(&self, entry: &StrikeEntry) -> u64 {
         let expiry = self.expiries.get(usize::from(entry.expiry));
-        expiry.map_or(0, |expiry| expiry.fading_q16)
+        expiry.map_or(0, |expiry| u64::from(expiry.fading_q16))
     }
 
     /// The dips of the certified bound between the nodes of the core, of a book; see [`crate::bound`].
@@ -587,8 +590,10 @@ impl MarketArrays {
                 }
                 Instrument::Future { expiry } => {
                     sums.has_futures = true;
-                    sums.add_basis(leg.lots, self.context(expiry)?);
-                    sums.linear_q30 = sums.linear_q30.wrapping_add(exposure_q30(mark_q30));
+                    let context = self.context(expiry)?;
+                    sums.add_basis(leg.lots, context);
+                    let exposure = exposure_q30(context.forward_ratio_q30);
+                    sums.linear_q30 = sums.linear_q30.wrapping_add(exposure);
                     sums.linear_value_q30 = sums.linear_value_q30.wrapping_add(value_q30);
                 }
                 Instrument::Option { kind, strike } => {
@@ -680,7 +685,8 @@ impl MarketArrays {
         let exposure = self.short_exposure(sums, &futures);
         let mut options_q30 = i128::from(exposure.gross_q24) << 6;
         if let Some(worst_q24) = exposure.worst_payoff_q24 {
-            let defined_q30 = sums.defined_loss_q30(worst_q24);
+            let constant_q30 = self.constants_q30(legs)?;
+            let defined_q30 = sums.defined_loss_q30(worst_q24, constant_q30);
             // A value is below 2^111 and a payoff below 2^69.
             let most_q30 = defined_q30.wrapping_mul(i128::from(GROSS_DIVISOR_INITIAL));
             // Not nothing: whoever is short owes, whatever is left to lose.
@@ -696,6 +702,19 @@ impl MarketArrays {
         let charges = &self.inputs.grid.charges;
         (risk.short_minimum, risk.short_minimum_maintenance) = charges.short_minimum(ramped)?;
         self.add_liquidity_cost(sums, &exposure, deltas, risk)
+    }
+
+    /// The constant part of the legs' values: what is fixed of settlement averages under way, lots in Q30.
+    #[inline(never)]
+    fn constants_q30(&self, legs: &[Leg]) -> Result<i128, RiskError> {
+        if self.expiries.iter().all(|expiry| expiry.fixed_q30 == 0) {
+            return Ok(0);
+        }
+        legs.iter().try_fold(0i128, |sum, leg| {
+            let each = i128::from(self.constant_q30(leg.instrument)?);
+            // |lots| < 2^32 and a ratio is at most 2^62.
+            Ok(sum.wrapping_add(i128::from(leg.lots).wrapping_mul(each)))
+        })
     }
 
     /// Linear notional by expiry: perpetuals are a bucket of their own, owned spot is not counted, borrowed spot is.

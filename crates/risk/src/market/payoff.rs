@@ -254,7 +254,7 @@ impl MarketArrays {
             } else {
                 walk.worst_payoff_q24()
             };
-            walk.add_to(&mut exposure, expiry.ramp_q16);
+            walk.add_to(&mut exposure, expiry.ramp_q16.into());
         }
         if expiries_held == 1 {
             exposure.worst_payoff_q24 = worst_payoff;

@@ -3,7 +3,7 @@
 use super::{
     matured::matured_series_value,
     offsets::offsets,
-    parameters::{forward_ratio_q30, load_grid, smile_of},
+    parameters::{averaging, forward_ratio_q30, load_grid, smile_of},
     positions_in, risk_error, tokens_in, MarketData,
 };
 use crate::{
@@ -41,8 +41,8 @@ pub(super) fn new_arrays(market: &MarketData<'_>, series: usize) -> Result<Marke
 
 /// The instrument of a series, priced in every scenario if the arrays have not met it yet.
 ///
-/// A series that has passed its expiry is priced as one minute before it; [`book`] asks only until it has a settlement
-/// price.
+/// From half an hour before its expiry until it has a settlement price, it is priced by what is fixed of its average and what
+/// is not.
 ///
 /// # Errors
 /// [`EstuaryError::SlotUnknown`], [`EstuaryError::SeriesGenerationMismatch`], the engine's.
@@ -84,10 +84,15 @@ fn instrument_of(
     if !arrays.has_expiry(series.expiry) {
         let expiry = market.header.expiry(series.expiry)?;
         let left = expiry.time.saturating_sub(now);
-        let ratio = forward_ratio_q30(expiry, now);
-        arrays
-            .add_expiry(series.expiry, left, ratio, &smile_of(expiry))
-            .map_err(risk_error)?;
+        let smile = smile_of(expiry);
+        match averaging(expiry, now) {
+            Some(averaging) => arrays.add_averaging_expiry(series.expiry, left, &averaging, &smile),
+            None => {
+                let ratio = forward_ratio_q30(expiry, now);
+                arrays.add_expiry(series.expiry, left, ratio, &smile)
+            }
+        }
+        .map_err(risk_error)?;
     }
     let instrument = match kind {
         Some(kind) => {

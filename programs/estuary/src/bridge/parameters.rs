@@ -16,9 +16,10 @@ use estuary_risk::{
     charges::ChargeParameters,
     fixed::{ln_q40, sqrt_tau_q32},
     liquidity::LiquidityParameters,
+    market::Averaging,
     scenario::{ScenarioGrid, ScenarioParameters},
     smile::{check_no_calendar, Smile, SmileError, SmileSlice},
-    units::{ONE_Q30, SECONDS_PER_YEAR},
+    units::{Price, ONE_Q30, SECONDS_PER_YEAR},
 };
 
 /// Parts per billion of a whole, times the seconds of a year.
@@ -195,6 +196,36 @@ pub fn forward_ratio_q30(expiry: &Expiry, now: i64) -> i64 {
     }))
 }
 
+/// An expiry's settlement average at `now`, where it is under way.
+#[must_use]
+pub fn averaging(expiry: &Expiry, now: i64) -> Option<Averaging> {
+    let under_way = expiry.average.under_way(expiry.time, now)?;
+    let open = under_way.open.max(1);
+    let minutes = under_way.covered.saturating_add(open);
+    let fixed = under_way.sum.checked_div(u128::from(minutes));
+    let share_q30 = (i64::from(open) << 30).checked_div(i64::from(minutes));
+    Some(Averaging {
+        // An average of 64-bit prices.
+        fixed: Price(u64::try_from(fixed.unwrap_or(0)).unwrap_or(u64::MAX)),
+        open_share_q30: share_q30.unwrap_or(ONE_Q30),
+        variance_seconds: variance_seconds(open),
+    })
+}
+
+/// Over how many seconds spot has the variance of its mean at the ends of the next so many minutes: `n` minutes have
+/// `Σ i²/n²` minutes of it, `(n + 1)(2n + 1)/6n`. Rounded up.
+fn variance_seconds(minutes: u32) -> i64 {
+    let n = i64::from(minutes);
+    let product = n
+        .saturating_add(1)
+        .saturating_mul(n.saturating_mul(2).saturating_add(1));
+    let tenths = product
+        .saturating_mul(10)
+        .saturating_add(n)
+        .saturating_sub(1);
+    tenths.checked_div(n).unwrap_or(0)
+}
+
 /// Checks the whole surface of a market: each slice for butterflies, consecutive maturities for calendars.
 ///
 /// # Errors
@@ -245,6 +276,38 @@ fn check_slice(expiry: &Expiry, now: i64) -> core::result::Result<SmileSlice, Sm
 )]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_average_under_way_is_a_constant_and_a_share_of_spot() {
+        let mut expiry = Expiry {
+            time: 1_800,
+            ..Expiry::default()
+        };
+        assert_eq!(averaging(&expiry, -1), None);
+        let none_fixed = averaging(&expiry, 0).unwrap();
+        assert_eq!(
+            (none_fixed.fixed, none_fixed.open_share_q30),
+            (Price(0), ONE_Q30)
+        );
+        // (31 × 61) / 180 minutes.
+        assert_eq!(none_fixed.variance_seconds, 631);
+        for minute in 0..10 {
+            expiry.average.record(1_800, minute * 60, 600).unwrap();
+        }
+        let ten = averaging(&expiry, 600).unwrap();
+        assert_eq!(ten.fixed, Price(200));
+        assert_eq!(ten.open_share_q30, (2 << 30) / 3);
+        assert_eq!(ten.variance_seconds, 431);
+        for minute in 10..29 {
+            expiry.average.record(1_800, minute * 60, 600).unwrap();
+        }
+        let last = averaging(&expiry, 1_740).unwrap();
+        assert_eq!((last.fixed, last.variance_seconds), (Price(580), 60));
+        assert_eq!(last.open_share_q30, (1 << 30) / 30);
+        expiry.average.record(1_800, 1_740, 600).unwrap();
+        expiry.average.finalize().unwrap();
+        assert_eq!(averaging(&expiry, 1_800), None);
+    }
 
     #[test]
     fn the_forward_is_one_plus_basis_times_time() {

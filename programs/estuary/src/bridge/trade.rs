@@ -1,7 +1,7 @@
 //! A trade in the engine's terms: the price of each leg against mark, and both sides' books before and after.
 
 use super::{
-    parameters::{forward_ratio_q30, smile_of},
+    parameters::{averaging, forward_ratio_q30, smile_of},
     refusal_error, risk_error, Engine, MarketData,
 };
 use crate::{
@@ -275,16 +275,28 @@ fn check_band(
 /// Change of an option's value for a volatility higher by 100%, in units of spot, Q40.
 fn vega_q40(market: &MarketData<'_>, series: &Series, now: i64) -> Result<u64> {
     let expiry = market.header.expiry(series.expiry)?;
-    let sqrt_tau_q32 = sqrt_tau_q32(expiry.time.saturating_sub(now));
+    let averaging = averaging(expiry, now);
+    let seconds = averaging.map_or(expiry.time.saturating_sub(now), |one| one.variance_seconds);
+    let sqrt_tau_q32 = sqrt_tau_q32(seconds);
+    let (strike, ln_strike_q40) = match averaging.map(|one| one.fixed.0) {
+        None | Some(0) => (series.strike, series.ln_strike_q40),
+        // Exercised whatever happens.
+        Some(fixed) if series.strike <= fixed => return Ok(0),
+        Some(fixed) => {
+            let left = series.strike.saturating_sub(fixed);
+            (left, ln_q40(left))
+        }
+    };
     let slice = SmileSlice::new(&smile_of(expiry), sqrt_tau_q32)
         .map_err(|_| error!(EstuaryError::VolOutOfRange))?;
-    let forward_ratio_q30 = forward_ratio_q30(expiry, now);
+    let forward_ratio_q30 =
+        averaging.map_or_else(|| forward_ratio_q30(expiry, now), |one| one.open_share_q30);
     let spot = market.price()?.price;
     let log_forward_q40 = ln_q40(spot)
         .saturating_add(ln_q40(forward_ratio_q30.max(1).unsigned_abs()))
         .saturating_sub(ln_q40(1 << 30));
-    let x_q28 = log_forward_q40.saturating_sub(series.ln_strike_q40) >> 12;
-    let strike_ratio = mul_div_down(series.strike, 1 << 30, spot);
+    let x_q28 = log_forward_q40.saturating_sub(ln_strike_q40) >> 12;
+    let strike_ratio = mul_div_down(strike, 1 << 30, spot);
     let terms = Terms {
         forward_ratio_q30,
         strike_ratio_q30: strike_ratio

@@ -12,6 +12,9 @@ use anchor_lang::prelude::*;
 const MINUTE: i64 = 60;
 /// Minutes of the window before the expiry.
 pub const WINDOW_MINUTES: u32 = 30;
+/// The same in seconds.
+const WINDOW_SECONDS: i64 = 1_800;
+const _: () = assert!(WINDOW_SECONDS == MINUTE * WINDOW_MINUTES as i64);
 /// Minutes that need a price of their own.
 pub const MIN_FILLED: u32 = 20;
 
@@ -38,7 +41,56 @@ pub struct SettlementAverage {
 
 const _: () = assert!(core::mem::size_of::<SettlementAverage>() == 48);
 
+/// An average under way, as far as the clock has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Sum of the prices of the minutes that are over and count, mantissas.
+    pub sum: u128,
+    /// How many these are.
+    pub covered: u32,
+    /// How many are still to come, at least 1.
+    pub open: u32,
+}
+
 impl SettlementAverage {
+    /// What is fixed at `now` of the average of the expiry that ends at `expiry`: `None` before the window and once the
+    /// settlement price is final. Minutes that are over without a price are carried as they would be at the end, and until the
+    /// price is final the last one counts as still to come.
+    #[must_use]
+    pub fn under_way(&self, expiry: i64, now: i64) -> Option<UnderWay> {
+        if self.is_final() {
+            return None;
+        }
+        let since = now
+            .checked_sub(start_of(expiry))
+            .filter(|since| *since >= 0)?;
+        let minute = u32::try_from(since.checked_div(MINUTE)?).unwrap_or(u32::MAX);
+        let minute = minute.min(WINDOW_MINUTES);
+        let left = |minute: u32| WINDOW_MINUTES.saturating_sub(minute);
+        if self.filled == 0 {
+            return Some(UnderWay {
+                sum: 0,
+                covered: 0,
+                open: left(minute).max(MIN_FILLED),
+            });
+        }
+        let next = self.last_minute.saturating_add(1);
+        let carried = minute.saturating_sub(next);
+        // Two factors of 64 and 32 bits, on a sum of fewer than 2^32 of the first.
+        let more = u128::from(self.last_price).saturating_mul(u128::from(carried));
+        let sum = self.total().saturating_add(more);
+        let covered = self.covered.saturating_add(carried);
+        let missing = MIN_FILLED.saturating_sub(self.filled);
+        let open = left(next.max(minute)).max(missing);
+        // The last minute, at the last price, is open until the price is final.
+        let last = u32::from(open == 0);
+        Some(UnderWay {
+            sum: sum.saturating_sub(u128::from(self.last_price).saturating_mul(u128::from(last))),
+            covered: covered.saturating_sub(last),
+            open: open.max(1),
+        })
+    }
+
     /// Whether the settlement price is fixed.
     #[must_use]
     pub const fn is_final(&self) -> bool {
@@ -132,9 +184,14 @@ impl SettlementAverage {
     }
 }
 
+/// When the window of an expiry begins.
+const fn start_of(expiry: i64) -> i64 {
+    expiry.saturating_sub(WINDOW_SECONDS)
+}
+
 /// The minute of a publish time, counted from the beginning of the window.
 fn minute_of(expiry: i64, publish_time: i64) -> Result<u32> {
-    let start = expiry.saturating_sub(MINUTE.saturating_mul(i64::from(WINDOW_MINUTES)));
+    let start = start_of(expiry);
     require_gte!(publish_time, start, EstuaryError::SettlementWindowNotOpen);
     let minute = publish_time.saturating_sub(start).checked_div(MINUTE);
     minute
@@ -270,6 +327,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_fixed_and_what_is_open_add_up_to_the_window() {
+        let at = |average: &SettlementAverage, second: i64| {
+            let now = average.under_way(EXPIRY, START + second);
+            now.map(|now| (now.sum, now.covered, now.open))
+        };
+        let mut average = SettlementAverage::default();
+        assert_eq!(at(&average, -1), None);
+        assert_eq!(average.under_way(EXPIRY, i64::MIN), None);
+        assert_eq!(at(&average, 0), Some((0, 0, 30)));
+        // Without any price the window goes on: twenty minutes are needed, whenever they come.
+        assert_eq!(at(&average, 900), Some((0, 0, 20)));
+        assert_eq!(at(&average, 1_000_000), Some((0, 0, 20)));
+        for (second, price) in minutes(0..15, 100) {
+            assert_eq!(record(&mut average, second, price), None);
+        }
+        assert_eq!(at(&average, 14 * 60 + 20), Some((1_500, 15, 15)));
+        assert_eq!(at(&average, 15 * 60), Some((1_500, 15, 15)));
+        // Three minutes over without a price are carried; five prices more are needed at least.
+        assert_eq!(at(&average, 18 * 60 + 59), Some((1_800, 18, 12)));
+        assert_eq!(at(&average, 1_800), Some((3_000, 30, 5)));
+        for (second, price) in minutes(25..30, 400) {
+            assert_eq!(record(&mut average, second, price), None);
+        }
+        // The last minute is open until the price is final.
+        assert_eq!(at(&average, 1_799), Some((2_500 + 1_600, 29, 1)));
+        assert_eq!(at(&average, 9_999), Some((2_500 + 1_600, 29, 1)));
+        average.finalize().unwrap();
+        assert_eq!(at(&average, 9_999), None);
+    }
+
+    #[test]
     fn the_largest_prices_and_times_do_not_overflow() {
         assert_eq!(settled(&minutes(0..30, u64::MAX)), u64::MAX);
         assert_eq!(settled(&minutes(0..20, 1)), 1);
@@ -304,6 +392,34 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Whatever was recorded: when each minute to come has one price, the average is what it was taken for.
+        #[test]
+        fn what_is_under_way_ends_where_it_was_taken_to(
+            steps in prop::collection::vec((1i64..180, 1u64..1 << 50), 1..25),
+            wait in 0i64..300,
+            price in 1u64..1 << 50,
+        ) {
+            let mut average = SettlementAverage::default();
+            let mut second = 0;
+            for (step, price) in &steps {
+                second += step;
+                record(&mut average, second, *price);
+            }
+            let minute = (second + wait) / 60;
+            let under_way = average.under_way(EXPIRY, START + second + wait).unwrap();
+            let open = i64::from(under_way.open);
+            let ended = minute >= 30 && average.has_enough();
+            prop_assume!(!ended && average.last_minute != 29);
+            let next = minute.max(i64::from(average.last_minute) + 1);
+            for later in 0..open {
+                prop_assert_eq!(record(&mut average, (next + later) * 60, price), None);
+            }
+            let expected = (under_way.sum + u128::from(price) * u128::from(under_way.open))
+                / u128::from(under_way.covered + under_way.open);
+            prop_assert!(average.finalize().is_ok());
+            prop_assert_eq!(u128::from(average.settlement_price), expected);
+        }
 
         #[test]
         fn the_average_is_that_of_a_list(
