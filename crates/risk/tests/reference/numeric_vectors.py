@@ -59,10 +59,11 @@ def exp_rows():
 def normal_rows():
     one = 2**32
     values = {0, 1, -1, 8 * one, -8 * one, 9 * one, -9 * one, 8 * one - 1, -8 * one + 1}
-    # Table nodes, and inside each interval where a cubic through four nodes errs most.
+    # Ends of intervals, and inside some where a quadratic through both ends and the middle errs most.
     for i in range(-256, 256):
         left = i * one // 32
         values.update({left, left + 2**23, left + 2**26, left + 2**27 - 2**23})
+        values.update({left + 3_545_430, left + 2**27 - 3_545_430})
     values.update(int(rng.uniform(-8, 8) * one) for _ in range(1000))
     return [(v, mp.ncdf(mp.mpf(v) / one), mp.npdf(mp.mpf(v) / one)) for v in sorted(values)]
 
