@@ -8,8 +8,8 @@ use crate::blocks::{BlockShocks, BASIS, BLOCK_COLUMNS};
 use crate::fixed::{ln_of_q30, sqrt_tau_q32};
 use crate::normal::{cdf_shifted_q30, CDF_CLAMP_Q32};
 use crate::scenario::{
-    Scenario, ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES,
-    SPOT_NODES, VOL_BASE, VOL_LEVELS, VOL_UP,
+    Scenario, ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_MOVES, VOL_BASE, VOL_LEVELS,
+    VOL_UP,
 };
 use crate::smile::{Smile, SmileSlice, TOTAL_VOL_MAX_Q32, TOTAL_VOL_MIN_Q32};
 use crate::units::{RiskError, ONE_Q30};
@@ -357,35 +357,24 @@ impl StrikeArray {
         let base = InverseVol::new(clamped(total_vol_q32));
         let [down, _, up] = &expiry.vol_levels;
         let vols = [base.at(down), base, base.at(up)];
-        let (forward_ratio, strike) = (expiry.forward_ratio_q30, moneyness.clamped_ratio_q30);
-        let (node_forwards, tail_forwards) = expiry.moved_forward_q30.split_at(SPOT_NODES);
-        let (node_logs, tail_logs) = grid.log_q28.split_at(SPOT_NODES);
-        let price =
-            |vol: &InverseVol, values: &mut [u32], slopes: &mut [u32], moves: (&[i64], &[i64])| {
-                let columns = values.iter_mut().zip(slopes);
-                for ((value, slope), (forward, log)) in columns.zip(moves.0.iter().zip(moves.1)) {
-                    // |log| < 8 in Q28 on both sides.
-                    let (value_q60, n1) =
-                        vol.call(moneyness.log_q28.wrapping_add(*log), *forward, strike);
-                    *value = value_q28(value_q60);
-                    *slope = slope_q28(forward_ratio, n1);
-                }
+        let strike = moneyness.clamped_ratio_q30;
+        let at = |column: usize, vol: &InverseVol, node: usize, array: &mut Self| {
+            // |log| < 8 in Q28 on both sides.
+            let log_q28 = moneyness.log_q28.wrapping_add(grid.log_q28[node]);
+            let (value_q60, n1) = vol.call(log_q28, expiry.moved_forward_q30[node], strike);
+            array.value_q28[column] = value_q28(value_q60);
+            array.slope_q28[column] = slope_q28(expiry.forward_ratio_q30, n1);
+        };
+        // Column by column: the instructions of a loop would be a tenth of it on chain.
+        macro_rules! columns {
+            ($first:expr, $vol:expr; $($node:literal)*) => {
+                $(at($first + $node, $vol, $node, self);)*
             };
-        let (core_values, tail_values) = self.value_q28.split_at_mut(CORE_COLUMNS);
-        let (core_slopes, tail_slopes) = self.slope_q28.split_at_mut(CORE_COLUMNS);
-        let (value_levels, _) = core_values.as_chunks_mut::<SPOT_NODES>();
-        let (slope_levels, _) = core_slopes.as_chunks_mut::<SPOT_NODES>();
-        let levels = value_levels.iter_mut().zip(slope_levels);
-        for ((values, slopes), vol) in levels.zip(&vols) {
-            price(vol, values, slopes, (node_forwards, node_logs));
         }
+        columns!(0, &vols[0]; 0 1 2 3 4 5 6 7 8);
+        columns!(9, &vols[1]; 0 1 2 3 4 5 6 7 8);
         // The tails are priced at the last level.
-        price(
-            &vols[VOL_UP],
-            tail_values,
-            tail_slopes,
-            (tail_forwards, tail_logs),
-        );
+        columns!(18, &vols[2]; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 
         // A second time, which costs less than a loop that stops at the centre.
         let centre = expiry.moved_forward_q30[CENTRE_NODE];
