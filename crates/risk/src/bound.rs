@@ -145,49 +145,43 @@ impl<'c> Cells<'c> {
         }
     }
 
-    /// Raises the losses of the cells of the core by those dips that may lie below every node at their ends.
+    /// Raises the losses of the cells of the core by those dips that may lie below both nodes at their ends.
     ///
-    /// A dip is at most a quarter of the change of slope over the cell below the chord, and the chord is nowhere below its lower
-    /// end: where that is above the worst loss of the ends at any level, nothing is divided.
+    /// From the lower end the bound first follows the tangent there: it dips below that end only where the tangent of the
+    /// longs lies further below their chord at the other end than the book's chord rises to it. Elsewhere nothing is divided.
     #[inline(always)]
     fn raise_core(&self, losses: &mut CellLosses) {
         let (levels, _) = self.pnl.as_chunks::<SPOT_NODES>();
-        let [down, base, up, ..] = levels else {
-            return;
-        };
-        let mut lowest = *up;
-        for (lowest, (down, base)) in lowest.iter_mut().zip(down.iter().zip(base)) {
-            *lowest = (*lowest).min(*down).min(*base);
-        }
-        // Below every end in truth: the shift rounds down by less than one.
-        let mut sure = [0i64; TAIL_CELLS];
-        for (cell, sure) in sure.iter_mut().enumerate() {
-            let ends = lowest.get(cell..cell.wrapping_add(2)).unwrap_or_default();
-            let lower = ends.iter().fold(i64::MAX, |lower, end| lower.min(*end));
-            *sure = self.scale.down(lower).wrapping_add(1);
-        }
+        let (values, _) = self.long_side.value_q28.as_chunks::<SPOT_NODES>();
         let (slopes, _) = self.long_side.slope_q28.as_chunks::<SPOT_NODES>();
         let multiples = self.grid.multiple_q30.first_chunk::<SPOT_NODES>();
         let multiples = multiples.unwrap_or(&[0; SPOT_NODES]);
-        for (level, (pnl, slopes)) in levels.iter().zip(slopes).enumerate().take(VOL_LEVELS) {
-            for (cell, sure) in sure.iter().enumerate() {
+        let levels = levels.iter().zip(values.iter().zip(slopes));
+        for (pnl, (values, slopes)) in levels.take(VOL_LEVELS) {
+            for cell in 0..TAIL_CELLS {
                 let next = cell.wrapping_add(1);
-                let change = slopes[next].wrapping_sub(slopes[cell]);
+                let climb = pnl[next].wrapping_sub(pnl[cell]);
+                let rise = values[next].wrapping_sub(values[cell]);
                 let width = multiples[next].wrapping_sub(multiples[cell]);
-                // The sum of both sides in `Scale::dip` is at most 12 more: two slopes and two products are rounded there, and 6
-                // is added.
-                let sides = self.scale.down(change).wrapping_mul(width) >> 30;
-                let depth = sides.wrapping_add(12) >> 2;
-                let lower = self.scale.down(pnl[cell].min(pnl[next]));
-                // Roundings of the chord, of the depth and of this, and the 3 of a dip.
-                let bound = lower.wrapping_sub(depth).wrapping_sub(6);
-                if bound >= *sure {
+                // Both are below 2^32 × 2^31; rounding each difference and the product loses less than 8 scaled units.
+                let (low, below) = if climb >= 0 {
+                    (slopes[cell], rise)
+                } else {
+                    (slopes[next].wrapping_neg(), rise.wrapping_neg())
+                };
+                let tangent = self.scale.down(low).wrapping_mul(width) >> 30;
+                let below = self.scale.down(below).wrapping_sub(tangent);
+                let climb = self.scale.down(climb.wrapping_abs());
+                if below.wrapping_add(8) <= climb {
                     continue;
                 }
-                let first = level.wrapping_mul(SPOT_NODES);
-                let left = self.end(first.wrapping_add(cell), cell);
-                let right = self.end(first.wrapping_add(next), next);
-                if let Some(dip) = self.scale.dip(&left, &right) {
+                let end = |node: usize| End {
+                    pnl: pnl[node],
+                    value: values[node],
+                    slope: slopes[node],
+                    multiple_q30: multiples[node],
+                };
+                if let Some(dip) = self.scale.dip(&end(cell), &end(next)) {
                     losses.raise(cell, dip.pnl.saturating_neg());
                 }
             }
@@ -210,8 +204,20 @@ impl<'c> Cells<'c> {
         }
     }
 
+    /// Whether the slope of the longs hardly changes over a cell: the bound is no more than [`FLAT_DEPTH`] below the chord.
+    ///
+    /// Both sides of [`Scale::dip`] together are the change of slope times the width and at most 12 for rounding, and a dip is
+    /// at most a quarter of them deep.
+    #[inline(always)]
+    fn is_flat(&self, one: &End, other: &End) -> bool {
+        let change = self.scale.down(one.slope.wrapping_sub(other.slope));
+        let width_q30 = one.multiple_q30.wrapping_sub(other.multiple_q30);
+        let sides = change.wrapping_mul(width_q30) >> 30;
+        sides.wrapping_add(12) <= 4 * FLAT_DEPTH
+    }
+
     /// Calls `visit` with tail, left and right end, and their inverse weights in Q16, of every cell outside the core that is
-    /// switched on.
+    /// switched on and not flat.
     #[inline(always)]
     fn visit_tails(&self, mut visit: impl FnMut(usize, &End, &End, (i64, i64))) {
         let outermost = [(0, 0), (SPOT_NODES.wrapping_sub(1), TAILS_PER_SIDE)];
@@ -229,7 +235,9 @@ impl<'c> Cells<'c> {
                 if inverse_weight == 0 {
                     break;
                 }
-                if node < CENTRE_NODE {
+                if self.is_flat(&inner, &outer) {
+                    // Nothing to visit.
+                } else if node < CENTRE_NODE {
                     visit(tail, &outer, &inner, (inverse_weight, inner_inverse_weight));
                 } else {
                     visit(tail, &inner, &outer, (inner_inverse_weight, inverse_weight));
@@ -315,10 +323,27 @@ impl Scale {
     }
 }
 
+#[inline(always)]
+fn lowest_over_levels(pnl: &[i64; COLUMNS]) -> [i64; SPOT_NODES] {
+    let (levels, _) = pnl.as_chunks::<SPOT_NODES>();
+    let [down, base, up, ..] = levels else {
+        return [0; SPOT_NODES];
+    };
+    let mut lowest = *up;
+    for (lowest, (down, base)) in lowest.iter_mut().zip(down.iter().zip(base)) {
+        *lowest = (*lowest).min(*down).min(*base);
+    }
+    lowest
+}
+
 /// Cells of the grid: those between the nodes of the core, by their left node, then those that end at each tail.
 pub const CELLS: usize = SPOT_NODES - 1 + TAILS;
 /// First cell that ends at a tail.
 const TAIL_CELLS: usize = SPOT_NODES - 1;
+/// First column of the core in which volatility is up.
+const VOL_UP_ROW: usize = VOL_UP * SPOT_NODES;
+/// How far below its chord the bound of a cell is taken to be without a look, scaled.
+pub(crate) const FLAT_DEPTH: i64 = 4;
 /// Stands for a cell whose chord is the bound.
 const NO_DIP: i64 = i64::MIN;
 
@@ -326,13 +351,28 @@ const NO_DIP: i64 = i64::MIN;
 /// the tails. Scaled by the bits of the book's lots, as are all losses here.
 pub struct CellLosses {
     dips: [i64; CELLS],
+    /// How much more than at its ends a cell between tails may lose that has no dip here: [`FLAT_DEPTH`], 0 without longs.
+    flat: i64,
+    /// The lowest profit or loss at each node of the core over the volatility levels.
+    lowest: [i64; SPOT_NODES],
 }
 
 impl CellLosses {
-    /// No dips.
-    pub const NONE: Self = Self {
-        dips: [NO_DIP; CELLS],
-    };
+    /// Those of a book before its dips are known.
+    #[inline(always)]
+    pub fn new(pnl: &[i64; COLUMNS]) -> Self {
+        Self {
+            dips: [NO_DIP; CELLS],
+            flat: 0,
+            lowest: lowest_over_levels(pnl),
+        }
+    }
+
+    /// The lowest profit or loss in the core.
+    pub(crate) fn lowest_pnl(&self) -> i64 {
+        let nodes = self.lowest.iter();
+        nodes.fold(i64::MAX, |lowest, node| lowest.min(*node))
+    }
 
     #[inline(always)]
     fn raise(&mut self, cell: usize, loss: i64) {
@@ -343,8 +383,10 @@ impl CellLosses {
 }
 
 /// Upper bound on the weighted loss over the whole range of spot at each volatility level (lots ×
-/// fraction of spot in Q28), without the kernel's declared error: at least `scan_loss_q28`, the
-/// largest weighted loss at a node. Fills in the losses of the dips, none before.
+/// fraction of spot in Q28), without the kernel's declared error: at least the largest weighted loss at a
+/// node. Fills in the losses of the dips, none before.
+///
+/// `scan_losses_q28` are the largest weighted loss at a node, and that of the tails alone.
 ///
 /// `absolute_lots` is the book's Σ|lots|, below 2^32.
 pub fn certified_loss_q28(
@@ -352,13 +394,14 @@ pub fn certified_loss_q28(
     long_side: &LongSide,
     grid: &ScenarioGrid,
     absolute_lots: u64,
-    scan_loss_q28: i64,
+    scan_losses_q28: (i64, i64),
     losses: &mut CellLosses,
 ) -> i64 {
     if long_side.lots == 0 {
-        return scan_loss_q28;
+        return scan_losses_q28.0;
     }
     let cells = Cells::new(pnl, long_side, grid, absolute_lots);
+    losses.flat = FLAT_DEPTH;
     cells.raise_core(losses);
     cells.visit_tails(|tail, left, right, weights| {
         if let Some(dip) = cells.scale.dip(left, right) {
@@ -366,7 +409,14 @@ pub fn certified_loss_q28(
         }
     });
     let loss = losses.dips.iter().fold(0i64, |most, dip| most.max(*dip));
-    scan_loss_q28.max(cells.scale.up(loss))
+    // A loss on a chord times its weight is at most that of its worse end, a tail's or that of an outermost node.
+    let (scan_loss, tails) = scan_losses_q28;
+    let edges = [VOL_UP_ROW, VOL_UP_ROW + TAIL_CELLS].map(|column| pnl[column]);
+    let ends = edges
+        .iter()
+        .fold(tails, |most, pnl| most.max(pnl.saturating_neg()));
+    let flat = ends.wrapping_add(cells.scale.up(FLAT_DEPTH));
+    scan_loss.max(flat).max(cells.scale.up(loss))
 }
 
 /// A book's loss around every node of the core and in the cell up to every tail.
@@ -381,7 +431,7 @@ impl NodeLosses {
     /// their ranges no markets lose more together than their losses around one node. A gain is negative and rounded down; a
     /// tail that is switched off has none.
     ///
-    /// `losses` are those of the dips, of [`certified_loss_q28`] with the same book.
+    /// `losses` are those of the same book, the dips of [`certified_loss_q28`] among them.
     pub fn new(
         pnl: &[i64; COLUMNS],
         grid: &ScenarioGrid,
@@ -393,15 +443,10 @@ impl NodeLosses {
         let (core, tails) = scaled.split_at_mut(SPOT_NODES);
         let (core_dips, tail_dips) = losses.dips.split_at(TAIL_CELLS);
         let (levels, _) = pnl.as_chunks::<SPOT_NODES>();
-        let [down, base, up, ..] = levels else {
+        let [_, _, up, ..] = levels else {
             return Self { scaled, scale };
         };
-        // The lowest of a node over the levels.
-        let mut lowest = *up;
-        for (lowest, (down, base)) in lowest.iter_mut().zip(down.iter().zip(base)) {
-            *lowest = (*lowest).min(*down).min(*base);
-        }
-        let ends = lowest.map(|pnl| scale.down(pnl).wrapping_neg());
+        let ends = losses.lowest.map(|pnl| scale.down(pnl).wrapping_neg());
         // L: of the two cells that meet at each node.
         let mut meeting = [0; SPOT_NODES];
         let mut left = NO_DIP;
@@ -437,7 +482,7 @@ impl NodeLosses {
             // Weights only fall outwards: beyond a tail that is switched off all are.
             if *inverse != 0 {
                 let outer = weighted(scale.down(*pnl), *inverse);
-                *loss = inner.max(outer).max(*dip);
+                *loss = inner.max(outer).wrapping_add(losses.flat).max(*dip);
                 inner = outer;
             }
         }

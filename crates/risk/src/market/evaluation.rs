@@ -382,13 +382,13 @@ impl MarketArrays {
         };
         let (fading, errors) = self.fill(&mut columns, &sums);
         let money_up = |q28: i128| self.lot_value.money_up(q28, 28);
-        let mut cells = CellLosses::NONE;
+        let mut cells = CellLosses::new(columns.pnl);
         let (losses, worst) = match fading {
             None => self.losses(&columns, sums.absolute_lots, errors, &mut cells),
             Some(mut fading) => {
                 let (without, _) = self.losses(&columns, sums.absolute_lots, errors, &mut cells);
                 fading.join(&mut columns, &sums, &self.inputs.grid);
-                cells = CellLosses::NONE;
+                cells = CellLosses::new(columns.pnl);
                 let (losses, worst) = self.losses(&columns, sums.absolute_lots, errors, &mut cells);
                 let excess_q28 = losses.excess_q28(&without, fading.nearest_q16);
                 risk.expiring_longs = money_up(excess_q28)?;
@@ -443,13 +443,13 @@ impl MarketArrays {
         cells: &mut CellLosses,
     ) -> (Losses, (usize, i64)) {
         let grid = &self.inputs.grid;
-        let worst = worst_column(columns.pnl, grid);
+        let (worst, tail_loss) = worst_column(columns.pnl, cells.lowest_pnl(), grid);
         let certified = certified_loss_q28(
             columns.pnl,
             columns.long_side,
             grid,
             absolute_lots,
-            worst.1,
+            (worst.1, tail_loss),
             cells,
         );
         let block =
@@ -739,7 +739,9 @@ impl MarketArrays {
         }
         let mut pnl = [0; COLUMNS];
         add_linear(&mut pnl, linear_q30, &self.inputs.grid, i64::wrapping_add);
-        worst_column(&pnl, &self.inputs.grid).1
+        let lowest = CellLosses::new(&pnl).lowest_pnl();
+        let (worst, _) = worst_column(&pnl, lowest, &self.inputs.grid);
+        worst.1
     }
 }
 
@@ -810,15 +812,22 @@ fn block_loss_q28(pnl: &[i64; BLOCK_COLUMNS], first: usize) -> i64 {
     columns.fold(0, |loss, pnl| loss.max(pnl.saturating_neg()))
 }
 
-/// The first column of the largest weighted loss, and that loss (at least 0), rounded up: in the core the lowest entry.
-pub(super) fn worst_column(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> (usize, i64) {
+/// The first column of the largest weighted loss, and that loss (at least 0), rounded up: in the core the lowest entry, which
+/// is `lowest`. Then the largest loss of a tail.
+pub(super) fn worst_column(
+    pnl: &[i64; COLUMNS],
+    lowest: i64,
+    grid: &ScenarioGrid,
+) -> ((usize, i64), i64) {
     let (core, tails) = pnl.split_at(crate::scenario::CORE_COLUMNS);
-    let lowest = core.iter().fold(0i64, |lowest, pnl| lowest.min(*pnl));
+    let lowest = lowest.min(0);
+    let mut tail_loss = 0;
     let mut worst = (CENTRE_COLUMN, lowest.saturating_neg());
     let weighted = tails.iter().zip(&grid.tail_weight_q30).enumerate();
     for (tail, (pnl, weight)) in weighted {
         if *pnl < 0 {
             let loss = weigh_up(pnl.saturating_neg(), *weight);
+            tail_loss = tail_loss.max(loss);
             if loss > worst.1 {
                 worst = (crate::scenario::CORE_COLUMNS.wrapping_add(tail), loss);
             }
@@ -828,7 +837,7 @@ pub(super) fn worst_column(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> (usize,
         let first = core.iter().position(|pnl| *pnl == lowest);
         worst.0 = first.unwrap_or(CENTRE_COLUMN);
     }
-    worst
+    (worst, tail_loss)
 }
 
 /// `loss × weight`, rounded up; loss non-negative, weight at most 1 in Q30.

@@ -19,7 +19,7 @@
 use super::evaluation::{Columns, MarketRisk};
 use super::{Instrument, Leg, MarketArrays, OptionKind};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
-use crate::bound::LongSide;
+use crate::bound::{LongSide, FLAT_DEPTH};
 use crate::margin::GROSS_DIVISOR_INITIAL;
 use crate::scenario::{
     CENTRE_COLUMN, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS, TAILS_PER_SIDE,
@@ -369,7 +369,8 @@ impl MarketArrays {
                 worst = worst.max(weigh_up(gap - lowest, inverse));
             }
         }
-        worst
+        // As much lower the engine takes cells to be that it does not look at.
+        worst + i128::from(FLAT_DEPTH) * unit
     }
 
     /// What net longs of options within a day of expiry gain in every column, strike by strike: what the book may lack. Fills

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::evaluation::worst_column;
 use super::{linear_pnl_q28, Instrument, MarketArrays, OptionKind};
 use crate::blocks::{BASIS, BLOCK_COLUMNS};
+use crate::bound::CellLosses;
 use crate::scenario::{
     ScenarioGrid, CENTRE_COLUMN, COLUMNS, CORE_COLUMNS, SPOT_NODES, TAILS, VOL_LEVELS,
 };
@@ -270,7 +271,10 @@ impl Scanner {
             add(level, nodes);
         }
         add(others.split_at_mut(1).1, tails);
-        (scan.worst_column, scan.scan_loss_q28) = worst_column(&scan.pnl_q28(), &self.grid);
+        let pnl = scan.pnl_q28();
+        let lowest = CellLosses::new(&pnl).lowest_pnl();
+        let (worst, _) = worst_column(&pnl, lowest, &self.grid);
+        (scan.worst_column, scan.scan_loss_q28) = worst;
         Ok(())
     }
 }

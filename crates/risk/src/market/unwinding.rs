@@ -58,11 +58,13 @@ impl CoreDeltas {
             let [left, right] = ends else { continue };
             // Nodes rise, and by less than 2^33.
             let here = right.wrapping_sub(*left).unsigned_abs().max(1);
-            // Most grids have one width: then the quotients are taken once.
-            if here != width {
+            // Most grids have one width but for its rounding: then the quotients are taken once, by the smallest, which
+            // overstates a delta by less than a millionth.
+            if here.abs_diff(width) > width >> 20 {
                 deltas.include(rise, fall, width);
                 (rise, fall, width) = (0, 0, here);
             }
+            width = width.min(here);
             for level in 0..VOL_LEVELS {
                 let place = level.wrapping_mul(SPOT_NODES).wrapping_add(cell);
                 let ends = pnl.get(place..place.wrapping_add(2)).unwrap_or_default();

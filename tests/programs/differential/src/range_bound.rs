@@ -40,9 +40,9 @@ pub fn bound(count: u64) -> u64 {
     pnl[CENTRE_COLUMN] = 0;
     let mut loss = 0;
     for _ in 0..count {
-        let mut cells = CellLosses::NONE;
+        let mut cells = CellLosses::new(&pnl);
         let pnl = black_box(&pnl);
-        loss = certified_loss_q28(pnl, &long_side, &grid, absolute_lots, 0, &mut cells);
+        loss = certified_loss_q28(pnl, &long_side, &grid, absolute_lots, (0, 0), &mut cells);
     }
     loss as u64
 }
