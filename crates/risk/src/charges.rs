@@ -99,9 +99,16 @@ pub struct OracleQuality {
 impl OracleQuality {
     /// From the mantissas of a price and its confidence interval's half width.
     pub fn new(price: u64, confidence: u64, age_seconds: u32) -> Self {
-        let parts = u128::from(confidence)
-            .saturating_mul(u128::from(ONE_PPM))
-            .div_ceil(u128::from(price.max(1)));
+        // A million is below 2^20.
+        let parts = if confidence < 1 << 44 {
+            confidence
+                .wrapping_mul(ONE_PPM.into())
+                .div_ceil(price.max(1))
+        } else {
+            let scaled = u128::from(confidence).saturating_mul(u128::from(ONE_PPM));
+            let parts = scaled.div_ceil(u128::from(price.max(1)));
+            u64::try_from(parts).unwrap_or(u64::MAX)
+        };
         Self {
             confidence_ppm: u32::try_from(parts).unwrap_or(u32::MAX),
             age_seconds,

@@ -178,6 +178,8 @@ pub struct Engine {
     pub risk: MarketRisk,
     /// Cost of the last book, with the value of what is a constant.
     pub cost: Money,
+    /// The market that the arrays were made for, until one is entered.
+    made_for: Option<u16>,
 }
 
 impl Engine {
@@ -204,6 +206,7 @@ impl Engine {
             legs: Vec::with_capacity(most_series),
             risk: MarketRisk::EMPTY,
             cost: Money(0),
+            made_for: Some(first.header.index),
         })))
     }
 
@@ -213,6 +216,9 @@ impl Engine {
     /// [`EstuaryError::LotValueOutOfRange`], [`EstuaryError::PriceMissing`].
     #[inline(never)]
     pub fn enter(&mut self, market: &MarketData<'_>) -> Result<()> {
+        if self.made_for.take() == Some(market.header.index) {
+            return Ok(());
+        }
         self.arrays.restart(&inputs(market)?).map_err(risk_error)
     }
 
