@@ -1,15 +1,20 @@
 //! Offsets across markets on chain: terms that loosen slowly and tighten at once, returns recorded once an interval by whoever
 //! comes first, and what both make of a book that hedges one market with another.
 
+use core::mem::{offset_of, size_of};
 use estuary::instructions::OffsetArgs;
 use estuary::report::{ReportPage, SummaryView};
-use estuary::state::{Market, MarketLedger, PairEntry, StoredTerms, OFFSET_DELAY_SECONDS};
+use estuary::state::{
+    market::StoredParameters, Market, MarketLedger, PairEntry, StoredTerms, OFFSET_DELAY_SECONDS,
+};
 use estuary_tests::setup::{BTC_PRICE, DAY, SOL_PRICE, USD, USUAL_OFFSET};
 use estuary_tests::trade::PERP;
 use estuary_tests::{ix, EstuaryError as E, Pit, Signer, Tamper, Underlying};
 
 const RICH: u64 = 10_000_000 * USD;
 const INTERVAL: i64 = 7_200;
+/// Bytes before a market's header.
+const DISCRIMINATOR: usize = 8;
 
 fn set(pit: &mut Pit, args: OffsetArgs) {
     let set = ix::set_offset(&pit.house, &pit.sol().market, args);
@@ -194,6 +199,31 @@ fn whoever_sets_offsets_is_the_authority_and_names_a_lower_market() {
     let forged = set.replacing(&pit.house.authority.pubkey(), &stranger);
     let outcome = pit.world.send(forged, &[&pit.taker.owner]);
     outcome.refused(E::NotTheAuthority);
+}
+
+/// Sums are made tail by tail, so markets whose tails are other multiples of their ranges offset nothing.
+#[test]
+fn markets_whose_tails_are_other_multiples_add_up() {
+    let mut pit = hedged();
+    set(&mut pit, USUAL_OFFSET);
+    pass(&mut pit, 60, false);
+    let aligned = summary(&mut pit);
+    assert_eq!(aligned.offset_floor_ppm, 350_000);
+    let market = pit.sol().market;
+    let last = DISCRIMINATOR
+        + offset_of!(Market, parameters)
+        + offset_of!(StoredParameters, tail_multiple_ppm)
+        + 5 * size_of::<i32>();
+    pit.world.corrupt(&market, |account| {
+        let multiple = &mut account.data[last..last + size_of::<i32>()];
+        assert_eq!(*multiple, 6_000_000i32.to_le_bytes());
+        multiple.copy_from_slice(&5_900_000i32.to_le_bytes());
+    });
+    let found = summary(&mut pit);
+    assert_eq!(found.offset_floor_ppm, 1_000_000);
+    assert_eq!(found.scan_initial.scan_loss, found.scan_initial.sum_floor);
+    assert!(found.scan_initial.scan_loss > aligned.scan_initial.scan_loss);
+    assert!(found.maintenance_margin > aligned.maintenance_margin);
 }
 
 /// A liquidation counts offsets as the report does: what the account has afterwards is what the report says.

@@ -39,20 +39,20 @@ fn defaults(symbol: &str) -> ScenarioParameters {
     }
 }
 
-/// Reads `parameters` (all optional) of the market at `path` and derives its grid.
+/// Reads `parameters` (all optional) of the market at `path` and derives their grid.
 pub fn read(
     symbol: &str,
     market: &Fields<'_>,
     notes: &mut Notes,
-) -> Result<ScenarioGrid, InputError> {
+) -> Result<(ScenarioParameters, ScenarioGrid), InputError> {
     let mut parameters = defaults(symbol);
     if let Some(at) = market.optional("parameters") {
         read_fields(&at.object(&FIELDS)?, &mut parameters, notes)?;
     }
     let path = market.path_of("parameters");
-    parameters
-        .grid()
-        .map_err(|error| explain(&path, error, &parameters))
+    let grid = parameters.grid();
+    let grid = grid.map_err(|error| explain(&path, error, &parameters))?;
+    Ok((parameters, grid))
 }
 
 fn read_fields(

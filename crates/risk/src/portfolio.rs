@@ -1,7 +1,8 @@
 //! Offsets across markets (section 6 of `margin-model.md`): how far what one market gains pays for what another loses.
 //!
 //! Each market brings L̃: its certified loss around every node of the core, and around every tail, negative where it gains even
-//! at the bound. Nodes align by fraction of each market's range, tails by multiple. Of gains only the share θ counts, the
+//! at the bound. Nodes align by fraction of each market's range, tails by multiple; losses of markets whose tails do not are
+//! added up. Of gains only the share θ counts, the
 //! smallest over the pairs of markets held. Losses and gains are summed apart, so that the sums are made before θ is known and
 //! serve any θ.
 //!
@@ -54,6 +55,8 @@ pub struct Offsets {
     /// Of each market with all before it, market by market; pairs that are missing have none.
     pairs: Vec<Offset>,
     floors_ppm: Vec<u32>,
+    /// Of each market those whose tails are other multiples of their ranges, a bit for each.
+    misaligned: [u16; MAX_MARKETS],
 }
 
 impl Offsets {
@@ -61,6 +64,7 @@ impl Offsets {
     pub const NONE: Self = Self {
         pairs: Vec::new(),
         floors_ppm: Vec::new(),
+        misaligned: [0; MAX_MARKETS],
     };
 
     /// None yet, with room for the pairs of so many markets: memory is taken once.
@@ -70,6 +74,7 @@ impl Offsets {
         let mut offsets = Self {
             pairs: Vec::with_capacity(pairs),
             floors_ppm: Vec::with_capacity(markets),
+            misaligned: [0; MAX_MARKETS],
         };
         offsets.pairs.resize(pairs, Offset::NONE);
         offsets.floors_ppm.resize(markets, ONE_PPM);
@@ -114,6 +119,16 @@ impl Offsets {
         }
     }
 
+    /// Says that the tails of two markets are not at the same multiples of their ranges: κ of accounts that hold both is 1.
+    pub fn set_misaligned(&mut self, one: usize, other: usize) {
+        for (market, beside) in [(one, other), (other, one)] {
+            if let (Some(mask), true) = (self.misaligned.get_mut(market), beside < MAX_MARKETS) {
+                // Below 2^16.
+                *mask |= 1u16.wrapping_shl(beside as u32);
+            }
+        }
+    }
+
     /// The smallest θ over the pairs of a set of markets, a bit for each; of fewer than two there is nothing to offset.
     fn smallest(&self, held: u16) -> Offset {
         let mut smallest: Option<Offset> = None;
@@ -133,11 +148,15 @@ impl Offsets {
         smallest.unwrap_or(Offset::NONE)
     }
 
-    /// The largest κ of a set of markets.
+    /// The largest κ of a set of markets; 1 where two have tails that do not align.
     fn floor_ppm(&self, held: u16) -> u32 {
         let end = MAX_MARKETS.saturating_sub(held.leading_zeros() as usize);
         let of_held = (0..end).filter(|market| held >> market & 1 != 0);
         of_held.fold(0, |most, market| {
+            let beside = self.misaligned.get(market).copied();
+            if beside.unwrap_or(0) & held != 0 {
+                return ONE_PPM;
+            }
             let floor = self.floors_ppm.get(market).copied();
             most.max(floor.unwrap_or(ONE_PPM))
         })

@@ -73,6 +73,33 @@ pub struct ScenarioParameters {
     pub liquidity: LiquidityParameters,
 }
 
+/// The tails of a market as [`ScenarioParameters`] has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tails<'a> {
+    /// Multiples of the range.
+    pub multiple_ppm: &'a [i32; TAILS],
+    /// The share of the loss that counts, 0 where the tail is off.
+    pub weight_ppm: &'a [u32; TAILS],
+}
+
+impl Tails<'_> {
+    /// Whether all tails are the same multiples of their ranges.
+    pub fn are_at_those_of(&self, other: &Self) -> bool {
+        // Without a call to compare bytes, which costs twice as much on chain.
+        let multiples = self.multiple_ppm.iter().zip(other.multiple_ppm);
+        multiples.fold(0, |differing, (mine, theirs)| differing | (mine ^ theirs)) == 0
+    }
+
+    /// Whether every tail that both markets have on is the same multiple of their ranges.
+    pub fn align(&self, other: &Self) -> bool {
+        let multiples = self.multiple_ppm.iter().zip(other.multiple_ppm);
+        let weights = self.weight_ppm.iter().zip(other.weight_ppm);
+        multiples
+            .zip(weights)
+            .all(|((mine, theirs), (one, both))| mine == theirs || *one == 0 || *both == 0)
+    }
+}
+
 /// A scenario parameter that is refused, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterError {
@@ -205,6 +232,14 @@ impl ScenarioParameters {
     pub const ETH: Self = Self::with_spot_range(180_000);
     /// Solana: R = 30%.
     pub const SOL: Self = Self::with_spot_range(300_000);
+
+    /// The tails.
+    pub const fn tails(&self) -> Tails<'_> {
+        Tails {
+            multiple_ppm: &self.tail_multiple_ppm,
+            weight_ppm: &self.tail_weight_ppm,
+        }
+    }
 
     /// Checks the parameters and derives the grid; the error names the parameter that is wrong.
     pub fn grid(&self) -> Result<ScenarioGrid, ParameterError> {

@@ -129,6 +129,9 @@ fn offsets_and_floors_are_those_of_the_reference() {
             // Either way round.
             offsets.set_pair(at(number % 2) as usize, at(1 - number % 2) as usize, offset);
         }
+        for pair in list(&row["misaligned"]) {
+            offsets.set_misaligned(integer(&pair[0]) as usize, integer(&pair[1]) as usize);
+        }
         let expected = &row["expected"];
         let portfolio = totals.portfolio_with(&offsets).unwrap();
         let room = room_of_x(&risks);

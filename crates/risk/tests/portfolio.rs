@@ -15,7 +15,7 @@ use estuary_risk::market::MarketRisk;
 use estuary_risk::portfolio::{Offset, Offsets, Portfolio};
 use estuary_risk::scenario::ScenarioParameters;
 use estuary_risk::smile::Smile;
-use estuary_risk::units::Money;
+use estuary_risk::units::{Money, RiskError};
 use support::books::{Book, Expiry, Holding, Strike, FAMILIES};
 use support::{exhaustive, Random};
 
@@ -104,6 +104,28 @@ fn losses_at(books: &[Book], multiple: f64) -> Vec<f64> {
     books.iter().map(loss).collect()
 }
 
+/// What books lose together at any multiple of their ranges, gains times θ, is at most X's sum; returns whether it is at least half.
+fn joint_loss_is_covered(books: &[Book], theta: f64, scan: f64, what: u64) -> bool {
+    let core = (-64..=64).map(|step| f64::from(step) / 64.0);
+    let falls = (1..=48).map(|step| -1.0 - f64::from(step) / 24.0);
+    let rises = (1..=80).map(|step| 1.0 + f64::from(step) / 16.0);
+    let mut worst = 0f64;
+    for multiple in core.chain(falls).chain(rises) {
+        let losses = losses_at(books, multiple);
+        let counted = |loss: &f64| if *loss > 0.0 { *loss } else { theta * loss };
+        worst = worst.max(losses.iter().map(counted).sum());
+    }
+    let notional: f64 = books
+        .iter()
+        .map(|book| book.absolute_lots() * book.lot_value())
+        .sum();
+    assert!(
+        scan >= worst - NOISE * notional - 1.0,
+        "{what}: {scan} {worst} of {notional}"
+    );
+    worst > 0.5 * scan
+}
+
 #[test]
 fn losses_at_one_fraction_of_the_ranges_are_never_understated() {
     let (mut tried, mut binding) = (0, 0);
@@ -114,28 +136,123 @@ fn losses_at_one_fraction_of_the_ranges_are_never_understated() {
         let theta = random.pick(&[0.0, 0.2, 0.5, 0.9]);
         let offsets = same((theta * 1e6) as u32, (theta * 1e6) as u32, 50_000);
         let scan = portfolio(&risks, &offsets).initial.offset_loss.0 as f64;
-        let core = (-64..=64).map(|step| f64::from(step) / 64.0);
-        let falls = (1..=48).map(|step| -1.0 - f64::from(step) / 24.0);
-        let rises = (1..=80).map(|step| 1.0 + f64::from(step) / 16.0);
-        let mut worst = 0f64;
-        for multiple in core.chain(falls).chain(rises) {
-            let losses = losses_at(&books, multiple);
-            let counted = |loss: &f64| if *loss > 0.0 { *loss } else { theta * loss };
-            worst = worst.max(losses.iter().map(counted).sum());
-        }
-        let notional: f64 = books
-            .iter()
-            .map(|book| book.absolute_lots() * book.lot_value())
-            .sum();
-        assert!(
-            scan >= worst - NOISE * notional - 1.0,
-            "{seed}: {scan} {worst} of {notional}"
-        );
         tried += 1;
-        binding += u64::from(worst > 0.5 * scan);
+        binding += u64::from(joint_loss_is_covered(&books, theta, scan, seed));
     }
     println!("{tried} accounts, in {binding} the joint loss is at least half of the bound");
     assert!(binding * 4 > tried);
+}
+
+/// Nodes at fractions of the range that are each market's own: L̃ reaches over all four cells of a side, so some node of every
+/// market covers where they stand.
+#[test]
+fn nodes_of_their_own_cover_one_fraction_of_the_ranges_too() {
+    for seed in 0..accounts() / 2 {
+        let mut random = random(seed + 3_000_000);
+        let mut books = books(&mut random);
+        for book in &mut books {
+            let mut inner = [0; 6].map(|_| 1 + random.below(999_998) as i32);
+            inner[..3].sort_unstable();
+            inner[3..].sort_unstable();
+            if inner[..3]
+                .windows(2)
+                .chain(inner[3..].windows(2))
+                .any(|two| two[0] == two[1])
+            {
+                continue;
+            }
+            let nodes = &mut book.parameters.node_ppm;
+            for place in 0..3 {
+                nodes[3 - place] = -inner[place];
+                nodes[5 + place] = inner[3 + place];
+            }
+        }
+        let risks = risks(&books);
+        let theta = random.pick(&[0.0, 0.5, 0.9]);
+        let offsets = same((theta * 1e6) as u32, (theta * 1e6) as u32, 50_000);
+        let scan = portfolio(&risks, &offsets).initial.offset_loss.0 as f64;
+        joint_loss_is_covered(&books, theta, scan, seed);
+    }
+}
+
+/// Tails at multiples that are each market's own: what two markets lose at one multiple may be counted in different places, so
+/// nothing offsets anything.
+#[test]
+fn markets_whose_tails_do_not_align_add_up() {
+    let mut above = 0;
+    for seed in 0..accounts() / 2 {
+        let mut random = random(seed + 4_000_000);
+        let mut books = books(&mut random);
+        for book in &mut books {
+            let parameters = &mut book.parameters;
+            for (first, sign, last) in [(0, -1, 3_000_000), (3, 1, 6_000_000)] {
+                let near = 1_050_000 + random.below(1_000_000) as i32;
+                let far = near + 100_000 + random.below(700_000) as i32;
+                for (place, multiple) in [near, far, last].into_iter().enumerate() {
+                    parameters.tail_multiple_ppm[first + place] = sign * multiple;
+                    parameters.tail_weight_ppm[first + place] =
+                        (1_000_000_000_000u64.div_ceil(multiple as u64)) as u32;
+                }
+            }
+        }
+        let risks = risks(&books);
+        let theta = random.pick(&[0.0, 0.5, 0.9]);
+        let mut offsets = same((theta * 1e6) as u32, (theta * 1e6) as u32, 50_000);
+        let losses = |offsets: &Offsets| portfolio(&risks, offsets).initial.scan_loss;
+        let offset = losses(&offsets);
+        for high in 0..books.len() {
+            for low in 0..high {
+                let (one, other) = (&books[low].parameters, &books[high].parameters);
+                assert!(!one.tails().align(&other.tails()), "{seed}");
+                offsets.set_misaligned(high, low);
+            }
+        }
+        let all = losses(&offsets);
+        let alone: i64 = risks.iter().map(|risk| risk.capped_loss().0).sum();
+        assert_eq!(all, Money(alone), "{seed}");
+        joint_loss_is_covered(&books, theta, all.0 as f64, seed);
+        above += u64::from(all > offset);
+    }
+    assert!(above * 2 > accounts() / 2, "{above}");
+}
+
+/// A book that loses around twice its range only, and one that loses ever more beyond 1.25 times its own: where the tails of the
+/// second are nearer, no place of the sums holds both losses.
+#[test]
+fn tails_that_do_not_align_would_miss_what_two_markets_lose_together() {
+    let spread = [(Holding::Call(0), -200), (Holding::Call(1), 600)];
+    let mut near = ScenarioParameters::BTC;
+    for (place, multiple) in [1_100_000i32, 1_200_000].into_iter().enumerate() {
+        near.tail_multiple_ppm[3 + place] = multiple;
+        near.tail_weight_ppm[3 + place] = 1_000_000_000_000u64.div_ceil(multiple as u64) as u32;
+    }
+    let mut books = [
+        hundred(ScenarioParameters::BTC, &spread, &[(1, 120), (1, 132)]),
+        hundred(near, &[(Holding::Call(0), -100)], &[(1, 120)]),
+    ];
+    for expiry in books.iter_mut().flat_map(|book| &mut book.expiries) {
+        expiry.smile = Smile::flat(100_000_000);
+    }
+    let risks = risks(&books);
+    let lost: f64 = losses_at(&books, 2.0).iter().sum();
+    let mut offsets = same(0, 0, 50_000);
+    let apart = portfolio(&risks, &offsets).initial.scan_loss.0 as f64;
+    assert!(apart < 0.95 * lost, "{apart} {lost}");
+    offsets.set_misaligned(1, 0);
+    let found = portfolio(&risks, &offsets);
+    assert_eq!(found.floor_ppm, 1_000_000);
+    assert!(found.initial.scan_loss.0 as f64 >= lost, "{found:?} {lost}");
+}
+
+#[test]
+fn tails_align_by_the_multiples_of_those_that_are_on() {
+    let usual = ScenarioParameters::BTC;
+    let mut other = ScenarioParameters::SOL;
+    assert!(usual.tails().align(&other.tails()));
+    other.tail_multiple_ppm[5] += 1;
+    assert!(!usual.tails().align(&other.tails()) && !other.tails().align(&usual.tails()));
+    other.tail_weight_ppm[5] = 0;
+    assert!(usual.tails().align(&other.tails()) && other.tails().align(&usual.tails()));
 }
 
 /// The properties of X and of the requirement, for random books, offsets and orders.
@@ -277,16 +394,17 @@ fn dust_elsewhere_does_not_hide_a_tail() {
     ] {
         let dust = hundred(ScenarioParameters::SOL, legs, strikes);
         let dust = dust.risk().unwrap();
+        let gains = dust.node_losses.iter().map(|loss| -loss.0);
+        let gain = gains.max().unwrap().max(0);
         for theta in [0, 300_000, 950_000] {
             let offsets = same(theta, theta, 50_000);
             let with = report(&[risk.clone(), dust.clone()], &offsets);
-            // A lot of dust pays for at most its own gain, 180% of 1 USD by its weight.
-            let least = alone.initial_margin.0 - 1_800_000;
-            assert!(with.initial_margin.0 >= least, "{theta} {legs:?}");
-            assert!(
-                with.maintenance_margin.0 >= least * 4 / 5,
-                "{theta} {legs:?}"
-            );
+            let paid = gain * i64::from(theta) / 1_000_000 + 1;
+            let margins = [with.initial_margin, with.maintenance_margin];
+            let least = [alone.initial_margin, alone.maintenance_margin];
+            for (margin, least) in margins.iter().zip(least) {
+                assert!(margin.0 >= least.0 - paid, "{theta} {legs:?}");
+            }
         }
         let none = report(&[risk.clone(), dust.clone()], &same(0, 0, 350_000));
         assert!(none.initial_margin >= alone.initial_margin, "{legs:?}");
@@ -314,4 +432,68 @@ fn a_hedge_in_another_market_counts_by_its_share() {
     assert!(near(found.initial.offset_loss, 160.0), "{found:?}");
     let same_way = portfolio(&[long.clone(), long], &same(500_000, 500_000, 50_000));
     assert!(near(same_way.initial.scan_loss, 320.0));
+}
+
+/// The largest account: 16 markets (those of two accounts in one instruction) that each lose or gain less than 2^59 micro-units at
+/// every node. Its sums are exact; a micro-unit more in one market is refused.
+#[test]
+fn the_largest_account_overflows_nothing() {
+    const MOST: i64 = (1 << 59) - 1;
+    let mut random = Random(0xacc);
+    let markets = |random: &mut Random, sign: i64| -> Vec<MarketRisk> {
+        let market = |place: usize| {
+            let mut risk = MarketRisk::EMPTY;
+            for loss in &mut risk.node_losses {
+                let size = MOST - random.below(1_000) as i64;
+                *loss = Money(if sign == 0 {
+                    size * (1 - 2 * random.below(2) as i64)
+                } else {
+                    sign * size
+                });
+            }
+            risk.certified_loss = Money(if sign < 0 { place as i64 } else { MOST });
+            risk
+        };
+        (0..16).map(market).collect()
+    };
+    for number in 0..100 {
+        let mut risks = markets(&mut random, [1, -1, 0, 0][number % 4]);
+        let theta = 59_375 * (number as u32 % 17);
+        let mut offsets = Offsets::NONE;
+        for high in 0..16 {
+            offsets.set_floor(high, 50_000);
+            for low in 0..high {
+                let offset = Offset {
+                    initial_ppm: theta,
+                    maintenance_ppm: theta,
+                };
+                offsets.set_pair(low, high, offset);
+            }
+        }
+        let found = portfolio(&risks, &offsets);
+        let at = |node: usize| -> i128 {
+            let losses = risks
+                .iter()
+                .map(|risk| i128::from(risk.node_losses[node].0));
+            let (losses, gains): (Vec<i128>, Vec<i128>) = losses.partition(|loss| *loss > 0);
+            let counted = -gains.iter().sum::<i128>() * i128::from(theta);
+            losses.iter().sum::<i128>() - counted / 1_000_000
+        };
+        let exact = (0..risks[0].node_losses.len())
+            .map(at)
+            .max()
+            .unwrap()
+            .max(0);
+        let excess = i128::from(found.initial.offset_loss.0) - exact;
+        assert!((0..=1 << 48).contains(&excess), "{number}: {excess}");
+        let total: i64 = risks.iter().map(|risk| risk.certified_loss.0).sum();
+        assert_eq!(found.total.0, total, "{number}");
+        let mut beyond = AccountTotals::default();
+        let places = [Money(MOST + 1), Money(-MOST - 1), Money(i64::MIN)];
+        risks[7].node_losses[number % 15] = places[number % 3];
+        assert_eq!(
+            beyond.add_market(&risks[7], Money(0)),
+            Err(RiskError::MoneyOverflow)
+        );
+    }
 }

@@ -53,7 +53,7 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
     }
     let spot = fields.required("spot")?.positive()?;
     let oracle = read_oracle(&fields, spot)?;
-    let grid = parameters::read(&symbol, &fields, notes)?;
+    let (parameters, grid) = parameters::read(&symbol, &fields, notes)?;
     let lot_decimals = match fields.optional("lot") {
         Some(at) => Some(liquidation::read_lot(&at)?),
         None => None,
@@ -87,6 +87,7 @@ pub fn read(at: &At<'_>, now: i64, notes: &mut Notes) -> Result<Market, InputErr
         symbol,
         spot,
         oracle,
+        parameters,
         grid,
         discount,
         others,

@@ -10,7 +10,7 @@ use estuary_risk::charges::OracleQuality;
 use estuary_risk::liquidation::DiscountParameters;
 use estuary_risk::market::OptionKind;
 use estuary_risk::portfolio::Offsets;
-use estuary_risk::scenario::ScenarioGrid;
+use estuary_risk::scenario::{ScenarioGrid, ScenarioParameters};
 use estuary_risk::smile::Smile;
 
 pub use liquidation::lot;
@@ -46,6 +46,8 @@ pub struct Market {
     pub spot: Decimal,
     /// How wide and how old that price is.
     pub oracle: OracleQuality,
+    /// Its scenario parameters.
+    pub parameters: ScenarioParameters,
     /// Its stress scenarios.
     pub grid: ScenarioGrid,
     /// What a liquidator of its positions earns.

@@ -36,6 +36,13 @@ pub fn read(
     for place in 0..MAX_MARKETS {
         offsets.set_floor(place, floor_ppm);
     }
+    for (high, market) in markets.iter().enumerate() {
+        for (low, other) in markets.iter().enumerate().take(high) {
+            if !market.parameters.tails().align(&other.parameters.tails()) {
+                offsets.set_misaligned(low, high);
+            }
+        }
+    }
     let place = |symbol: &str| markets.iter().position(|market| market.symbol == symbol);
     for ([one, other], offset_ppm) in USUAL {
         if let (Some(one), Some(other)) = (place(one), place(other)) {

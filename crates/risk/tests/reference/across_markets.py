@@ -45,12 +45,14 @@ def x_of(markets, theta, kappa):
     return max(max(sums, default=F(0)), F(0)), (1 - theta) * largest, kappa * total
 
 
-def requirement(markets, thetas, kappas, cash):
-    """Both margins of markets with offsets by pair (None: none) and floors by market."""
+def requirement(markets, thetas, kappas, cash, misaligned):
+    """Both margins of markets with offsets by pair, floors by market, and the pairs whose tails do not align."""
     held = [place for place, market in enumerate(markets) if is_held(market)]
     pairs = [(low, high) for high in held for low in held if low < high]
     smallest = lambda which: min((F(thetas.get(pair, (0, 0))[which], PPM) for pair in pairs), default=F(0))
     kappa = max((F(kappas[place], PPM) for place in held), default=F(0))
+    if any(pair in pairs for pair in misaligned):
+        kappa = F(1)
     of_held = [markets[place] for place in held]
     out = {"theta": [], "x": [], "margins": []}
     som = sum(market["som"] for market in markets)
@@ -172,7 +174,10 @@ def portfolio_case(rng, number):
     kappas = [rng.choice([350_000, 350_000, 50_000, 50_000, rng.randint(50_000, 1_000_000)]) for _ in range(count)]
     cash = rng.choice([0, 10**15, -5])
     row = {"markets": markets, "pairs": [[*pair, *theta] for pair, theta in sorted(thetas.items())], "kappas": kappas, "cash": cash}
-    row["expected"] = requirement(markets, thetas, kappas, cash)
+    apart = random.Random(f"tails of {number}")
+    misaligned = [tuple(sorted(apart.sample(range(count), 2)))] if count > 1 and apart.random() < 0.1 else []
+    row["misaligned"] = misaligned
+    row["expected"] = requirement(markets, thetas, kappas, cash, misaligned)
     return row
 
 

@@ -14,6 +14,7 @@ use estuary_risk::{
     fixed::ln_q40,
     portfolio::Offsets,
     returns::{validate_market, PairTerms, Returns, Statistics, RETURNS},
+    scenario::Tails,
 };
 
 const _: () = assert!(crate::state::returns::RETURNS == RETURNS);
@@ -130,6 +131,13 @@ pub fn set_terms(entry: &mut PairEntry, args: &OffsetArgs, now: i64) -> Result<(
     Ok(())
 }
 
+const fn tails(market: &Market) -> Tails<'_> {
+    Tails {
+        multiple_ppm: &market.parameters.tail_multiple_ppm,
+        weight_ppm: &market.parameters.tail_weight_ppm,
+    }
+}
+
 /// How far the priced ones of `markets` offset each other for an account, in their order: the order in which its books are
 /// added up. Pairs that it does not have are left without.
 ///
@@ -149,11 +157,22 @@ pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> O
     let priced = || markets.iter().filter(|market| market.price.is_some());
     let mut offsets = Offsets::with_room(priced().count());
     let mut known: Vec<(&Market, Statistics)> = Vec::with_capacity(priced().count());
+    let mut are_alike = true;
     for (high, market) in priced().enumerate() {
         let header = market.header;
         offsets.set_floor(high, header.offset_floor_ppm);
         let returns = load_returns(market.returns);
         let statistics = Statistics::new(&returns, now, header.stress_vol_ppm);
+        // As long as each has the tails of the one before, all align.
+        let before = known.last();
+        are_alike &= before.is_none_or(|(of, _)| tails(of).are_at_those_of(&tails(header)));
+        if !are_alike {
+            for (low, (of_low, _)) in known.iter().enumerate() {
+                if !tails(of_low).align(&tails(header)) {
+                    offsets.set_misaligned(low, high);
+                }
+            }
+        }
         // Pairs are with markets of a lower index, which come before.
         for entry in header.offsets.iter().take_while(|entry| entry.is_used != 0) {
             let is_held =
