@@ -263,6 +263,24 @@ proptest! {
         prop_assert!(other.certified_loss.0 + rounding(&book, 64.0) >= one.certified_loss.0, "{book:?}");
     }
 
+    /// A deeper fall of volatility: for longs and what is linear, whose value falls with it at every node.
+    #[test]
+    fn no_deeper_fall_of_volatility_lowers_the_scan_of_longs(seed in any::<u64>(), family in 0..2usize) {
+        let (mut book, mut random) = made(seed, family);
+        book.legs.iter_mut().for_each(|(holding, lots)| {
+            if matches!(holding, Holding::Call(_) | Holding::Put(_)) {
+                *lots = lots.abs();
+            }
+        });
+        let mut more = book.clone();
+        more.parameters.vol_down_ppm += random.below(24_000) as u32;
+        if more.parameters.grid().is_err() {
+            return Ok(());
+        }
+        let (Ok(one), Ok(other)) = (book.risk(), more.risk()) else { return Ok(()) };
+        prop_assert!(other.scan_loss.0 + rounding(&book, 64.0) >= one.scan_loss.0, "{book:?}");
+    }
+
     #[test]
     fn the_requirement_grows_with_the_size(seed in any::<u64>(), family in 0..FAMILIES.len(), factor in 2i64..1_000) {
         let (mut book, _) = made(seed, family);
