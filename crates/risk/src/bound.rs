@@ -441,43 +441,37 @@ impl NodeLosses {
         let scale = Scale::of(absolute_lots);
         let mut scaled = [0; SPOT_MOVES];
         let (core, tails) = scaled.split_at_mut(SPOT_NODES);
-        let (core_dips, tail_dips) = losses.dips.split_at(TAIL_CELLS);
-        let (levels, _) = pnl.as_chunks::<SPOT_NODES>();
-        let [_, _, up, ..] = levels else {
-            return Self { scaled, scale };
-        };
+        let (_, tail_dips) = losses.dips.split_at(TAIL_CELLS);
         let ends = losses.lowest.map(|pnl| scale.down(pnl).wrapping_neg());
-        // L: of the two cells that meet at each node.
-        let mut meeting = [0; SPOT_NODES];
-        let mut left = NO_DIP;
-        let (inner, last) = meeting.split_at_mut(TAIL_CELLS);
-        let cells = ends.iter().zip(ends.iter().skip(1)).zip(core_dips);
-        for (both, ((one, other), dip)) in inner.iter_mut().zip(cells) {
-            let cell = (*one).max(*other).max(*dip);
-            *both = cell.max(left);
-            left = cell;
+        let mut cells = [0; TAIL_CELLS];
+        for cell in 0..TAIL_CELLS {
+            cells[cell] = ends[cell].max(ends[cell + 1]).max(losses.dips[cell]);
         }
-        last.fill(left);
-        let [a, b, c, d, e, f, g, h, i] = meeting;
-        // The cells of a node are among those of the nodes beside it.
+        let mut pairs = [0; TAIL_CELLS - 1];
+        for cell in 0..TAIL_CELLS - 1 {
+            pairs[cell] = cells[cell].max(cells[cell + 1]);
+        }
+        // Around a node are the two cells that meet at it, and at the nodes beside it one more on each side.
+        let [a, b, c, d, e, f, g] = pairs;
         core.copy_from_slice(&[
+            a,
             a.max(b),
             a.max(c),
             b.max(d),
             c.max(e),
             d.max(f),
             e.max(g),
-            f.max(h),
-            g.max(i),
-            h.max(i),
+            f.max(g),
+            g,
         ]);
         let inverses = grid.tail_inverse_weight_q16.iter();
         let outer = pnl.iter().skip(CORE_COLUMNS).zip(inverses).zip(tail_dips);
-        let [first, .., last] = up;
-        let mut inner = weighted(scale.down(*first), 1 << 16);
+        // At full weight, rounded up as at any other.
+        let edge = |column: usize| scale.down(pnl[column]).wrapping_neg().saturating_add(1);
+        let mut inner = edge(VOL_UP_ROW);
         for (tail, (loss, ((pnl, inverse), dip))) in tails.iter_mut().zip(outer).enumerate() {
             if tail == TAILS_PER_SIDE {
-                inner = weighted(scale.down(*last), 1 << 16);
+                inner = edge(VOL_UP_ROW + TAIL_CELLS);
             }
             // Weights only fall outwards: beyond a tail that is switched off all are.
             if *inverse != 0 {
@@ -489,16 +483,17 @@ impl NodeLosses {
         Self { scaled, scale }
     }
 
-    /// In money, with an error in Q28 added to each and at most `most`, rounded up.
+    /// Writes them in money, with an error in Q28 added to each and at most `most`, rounded up.
     pub(crate) fn money_up(
         &self,
         lot_value: &LotValue,
         error_q28: i128,
         most: Money,
-    ) -> Result<[Money; SPOT_MOVES], RiskError> {
+        money: &mut [Money; SPOT_MOVES],
+    ) -> Result<(), RiskError> {
         let error = i64::try_from(error_q28).unwrap_or(i64::MAX);
         let error = self.scale.down(error.saturating_neg()).saturating_neg();
-        lot_value.money_up_each(&self.scaled, error, self.scale.0, most)
+        lot_value.money_up_each(&self.scaled, (error, most), self.scale.0, money)
     }
 }
 

@@ -246,18 +246,17 @@ impl LotValue {
         }
     }
 
-    /// Money of fractions of spot in Q28 that are scaled down by `scale` bits, an error added to each, rounded up (towards +∞),
+    /// Writes the money of fractions of spot in Q28 that are scaled down by `scale` bits, an error added to each, rounded up (towards +∞),
     /// and at most `most`. In 64 bits, good to 2^-28, where none takes more than 33.
     pub(crate) fn money_up_each<const N: usize>(
         &self,
         scaled: &[i64; N],
-        error: i64,
+        (error, most): (i64, Money),
         scale: u32,
-        most: Money,
-    ) -> Result<[Money; N], RiskError> {
+        money: &mut [Money; N],
+    ) -> Result<(), RiskError> {
         /// Bits of the 48 of a mantissa that are left out.
         const DROPPED: u32 = 19;
-        let mut money = [most; N];
         let shift = i64::from(self.shift)
             .saturating_add(28)
             .saturating_sub(i64::from(scale.saturating_add(DROPPED)));
@@ -275,14 +274,14 @@ impl LotValue {
                 let product = fraction.wrapping_mul(mantissa).wrapping_neg();
                 *money = Money((product >> shift).wrapping_neg()).min(most);
             }
-            return Ok(money);
+            return Ok(());
         }
         for (money, fraction) in money.iter_mut().zip(scaled) {
             let wide = i128::from(fraction.saturating_add(error)).checked_shl(scale);
             let exact = self.money_up(wide.ok_or(RiskError::MoneyOverflow)?, 28)?;
             *money = exact.min(most);
         }
-        Ok(money)
+        Ok(())
     }
 
     /// [`LotValue::money_down`] for any amounts.

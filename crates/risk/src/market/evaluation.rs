@@ -429,8 +429,8 @@ impl MarketArrays {
     ) -> Result<(), RiskError> {
         let grid = &self.inputs.grid;
         let losses = NodeLosses::new(&risk.pnl_q28, grid, absolute_lots, cells);
-        risk.node_losses = losses.money_up(&self.lot_value, error_q28, risk.capped_loss())?;
-        Ok(())
+        let most = risk.capped_loss();
+        losses.money_up(&self.lot_value, error_q28, most, &mut risk.node_losses)
     }
 
     /// The losses of filled columns, the worst of them and its loss; `errors` are those of a column and of one of the blocks.

@@ -5,9 +5,7 @@ use super::payoff::{ShortExposure, StrikeLots};
 use super::{MarketArrays, MarketRisk};
 use crate::array::StrikeArray;
 use crate::liquidity::UnwindRate;
-use crate::scenario::{
-    ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_NODES, VOL_LEVELS, VOL_UP,
-};
+use crate::scenario::{ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_NODES, VOL_UP};
 use crate::units::{LotValue, RiskError};
 
 /// Only volatility is up here.
@@ -52,12 +50,17 @@ impl CoreDeltas {
     #[inline(never)]
     pub fn of(pnl: &[i64; COLUMNS], grid: &ScenarioGrid) -> Self {
         let mut deltas = Self::default();
+        let (levels, _) = pnl.as_chunks::<SPOT_NODES>();
+        let multiples = grid.multiple_q30.first_chunk::<SPOT_NODES>();
+        let ([down, base, up, ..], Some(multiples)) = (levels, multiples) else {
+            return deltas;
+        };
         let (mut rise, mut fall, mut width) = (0i64, 0i64, 0u64);
-        let widths = grid.multiple_q30.windows(2).take(SPOT_NODES - 1);
-        for (cell, ends) in widths.enumerate() {
-            let [left, right] = ends else { continue };
+        for cell in 0..SPOT_NODES - 1 {
+            let next = cell.wrapping_add(1);
             // Nodes rise, and by less than 2^33.
-            let here = right.wrapping_sub(*left).unsigned_abs().max(1);
+            let here = multiples[next].wrapping_sub(multiples[cell]);
+            let here = here.unsigned_abs().max(1);
             // Most grids have one width but for its rounding: then the quotients are taken once, by the smallest, which
             // overstates a delta by less than a millionth.
             if here.abs_diff(width) > width >> 20 {
@@ -65,11 +68,8 @@ impl CoreDeltas {
                 (rise, fall, width) = (0, 0, here);
             }
             width = width.min(here);
-            for level in 0..VOL_LEVELS {
-                let place = level.wrapping_mul(SPOT_NODES).wrapping_add(cell);
-                let ends = pnl.get(place..place.wrapping_add(2)).unwrap_or_default();
-                let [left, right] = ends else { continue };
-                let change = right.wrapping_sub(*left);
+            for level in [down, base, up] {
+                let change = level[next].wrapping_sub(level[cell]);
                 rise = rise.max(change);
                 fall = fall.min(change);
             }
