@@ -435,9 +435,9 @@ impl StrikeArray {
         let scale = moneyness.clamped_ratio_q30.max(expiry.largest_forward_q30);
         // 2 × 5e-9 is below 3 units of 2^-28; the scale is below 2^38.
         let error = (scale >> 30)
-            .saturating_add(1)
-            .saturating_mul(3)
-            .saturating_add(2);
+            .wrapping_add(1)
+            .wrapping_mul(3)
+            .wrapping_add(2);
         if !moneyness.is_clamped() {
             return error;
         }

@@ -66,11 +66,12 @@ impl ChargeParameters {
         // A root of at most 2^64 in Q16, rounded up: below 2^32 + 1.
         let root_q16 = isqrt(age_q32).saturating_add(1);
         let root_q16 = if age_q32 == 0 { 0 } else { root_q16 };
+        // Rates are below 2^14 and 2^24.
         let age_ppm = u64::from(self.oracle_age_ppm)
-            .saturating_mul(root_q16)
+            .wrapping_mul(root_q16)
             .div_ceil(1 << 16);
         let confidence_ppm = u64::from(self.oracle_confidence_ppm)
-            .saturating_mul(u64::from(oracle.confidence_ppm))
+            .wrapping_mul(u64::from(oracle.confidence_ppm))
             .div_ceil(u64::from(ONE_PPM));
         u32::try_from(age_ppm.saturating_add(confidence_ppm)).unwrap_or(u32::MAX)
     }

@@ -76,10 +76,11 @@ impl UnwindRate {
     /// From a spread and an impact for every million, parts per million. Rounded up.
     pub fn new(spread_ppm: u32, impact_ppm: u32, lot_value: &LotValue) -> Self {
         // Below 2^20 × 2^20.
-        let half_q80 = u64::from(impact_ppm).saturating_mul(HALF_IMPACT_Q80);
+        let half_q80 = u64::from(impact_ppm).wrapping_mul(HALF_IMPACT_Q80);
         let (half, half_shift) = shortened_up(half_q80, 31);
         let (lot, lot_shift) = lot_value.shortened_up();
-        let (mantissa, shift) = shortened_up(half.saturating_mul(lot), 32);
+        // At most 2^31 × 2^32.
+        let (mantissa, shift) = shortened_up(half.wrapping_mul(lot), 32);
         let dropped = half_shift.saturating_add(shift);
         // From Q28 and Q80 to Q32.
         let shift = lot_shift

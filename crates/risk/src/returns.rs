@@ -327,16 +327,16 @@ impl Window {
     /// nothing of it; between them variance decides in proportion.
     fn new(squares_q30: u64, observed: u64, stress_vol_ppm: u32) -> Self {
         let variance_q30 = yearly_variance_up_q30(squares_q30, observed);
-        // The limit is at most 10, so its square is below 2^37 in Q30.
-        let limit_q15 = (u64::from(stress_vol_ppm) << 15)
+        // The limit is at most 10, so its square is below 2^37 in Q30 and a million times 3 of it below 2^59.
+        let limit_q15 = (u64::from(stress_vol_ppm.min(MAX_STRESS_VOL_PPM)) << 15)
             .checked_div(ONE_PPM.into())
             .unwrap_or(0);
-        let limit_q30 = limit_q15.saturating_mul(limit_q15);
-        let left = limit_q30.saturating_mul(4).saturating_sub(variance_q30);
-        let span = limit_q30.saturating_mul(3).max(1);
+        let limit_q30 = limit_q15.wrapping_mul(limit_q15);
+        let left = (limit_q30 << 2).saturating_sub(variance_q30);
+        let span = limit_q30.wrapping_mul(3).max(1);
         let calm = left
             .min(span)
-            .saturating_mul(ONE_PPM.into())
+            .wrapping_mul(ONE_PPM.into())
             .checked_div(span);
         Self {
             root_q27: isqrt(squares_q30 << 24),

@@ -173,6 +173,9 @@ impl MarketRisk {
     }
 }
 
+/// The largest number in Q28 that fits 64 bits in Q30.
+const MOST_Q28: i64 = i64::MAX >> 2;
+
 /// Sums over the legs of a book before the scenarios.
 #[derive(Default)]
 pub(super) struct BookSums {
@@ -401,7 +404,7 @@ impl MarketArrays {
             .map_or(0, |long| long.wrapping_add(short_delta_q28));
         risk.delta_q30 = sums
             .linear_q30
-            .saturating_add(options_q28.saturating_mul(4));
+            .saturating_add(options_q28.clamp(-MOST_Q28, MOST_Q28) << 2);
         risk.worst_column = worst.0;
         risk.scan_loss = money_up(i128::from(worst.1))?;
         risk.certified_loss = money_up(losses.certified)?;
@@ -562,7 +565,11 @@ impl MarketArrays {
         }
         for leg in legs {
             let each = self.absolute_lots(leg.instrument)?;
-            let lots = leg.lots.unsigned_abs().saturating_mul(each);
+            // A product that may overflow costs as much as the rest of a leg on chain.
+            let lots = match each {
+                1 => leg.lots.unsigned_abs(),
+                _ => leg.lots.unsigned_abs().saturating_mul(each),
+            };
             sums.absolute_lots = sums.absolute_lots.saturating_add(lots);
             if sums.absolute_lots >= MAX_LOTS_PER_MARKET {
                 return Err(RiskError::TooManyLots);
