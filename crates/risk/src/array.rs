@@ -191,16 +191,15 @@ pub struct StrikeArray {
     pub error_q28: i64,
 }
 
-/// 2^62 over the 32 leading bits of a divisor, within (2^30, 2^31], and the divisor's leading zeros.
+/// 2^62 over the 32 leading bits of a divisor, within (2^30, 2^31], by its leading zeros.
 #[inline(always)]
 #[allow(
     clippy::arithmetic_side_effects,
     clippy::integer_division,
     reason = "the normalised divisor has its top bit at 31"
 )]
-const fn reciprocal(divisor: u64) -> (u64, u32) {
-    let zeros = divisor.leading_zeros();
-    ((1 << 62) / ((divisor << zeros) >> 32), zeros)
+const fn reciprocal(divisor: u64, zeros: u32) -> u64 {
+    (1 << 62) / ((divisor << zeros) >> 32)
 }
 
 /// What total volatility is multiplied by, and its reciprocal: a strike's `1/s` is inverted once for all levels.
@@ -224,7 +223,8 @@ impl VolLevel {
     /// A multiplier in Q30, kept within 1 and 2^37.
     pub fn new(multiplier_q30: u64) -> Self {
         let multiplier_q30 = multiplier_q30.clamp(1, (1 << 37) - 1);
-        let (reciprocal, zeros) = reciprocal(multiplier_q30);
+        let zeros = multiplier_q30.leading_zeros();
+        let reciprocal = reciprocal(multiplier_q30, zeros);
         Self {
             multiplier_q30,
             #[allow(clippy::cast_possible_truncation, reason = "at most 2^31")]
@@ -248,7 +248,23 @@ impl InverseVol {
     /// `vol_q32` within [`TOTAL_VOL_MIN_Q32`] and [`TOTAL_VOL_MAX_Q32`].
     #[inline(always)]
     fn new(vol_q32: u64) -> Self {
-        let (mantissa, zeros) = reciprocal(vol_q32);
+        Self::with_zeros(vol_q32, vol_q32.leading_zeros())
+    }
+
+    /// [`InverseVol::new`] of a volatility that mostly has as many bits as another: they are dear to count on chain.
+    #[inline(always)]
+    fn near(vol_q32: u64, other: &Self) -> Self {
+        // The shift below, backwards.
+        let zeros = 58u32.wrapping_sub(other.shift);
+        if vol_q32 >> 63u32.wrapping_sub(zeros) == 1 {
+            return Self::with_zeros(vol_q32, zeros);
+        }
+        Self::new(vol_q32)
+    }
+
+    #[inline(always)]
+    fn with_zeros(vol_q32: u64, zeros: u32) -> Self {
+        let mantissa = reciprocal(vol_q32, zeros);
         // 2^9 ≤ s ≤ 2^38, so zeros is 25..=54. d_q32 = x_q28 × 2^36 / s = x_q28 × mantissa >> (58 − zeros): 4..=33.
         Self::of(mantissa, 58u32.wrapping_sub(zeros), vol_q32)
     }
@@ -314,7 +330,7 @@ fn block_values_q28(
     let (strike, forward) = (moneyness.clamped_ratio_q30, expiry.forward_ratio_q30);
     let here = |vol: InverseVol| value_q28(vol.call(moneyness.log_q28, forward, strike).0);
     let [steeper, flatter] = [0, 1].map(|side: usize| here(base.at(&expiry.twist[side])));
-    let [skew_up, skew_down] = skewed_q32.map(|vol| here(InverseVol::new(clamped(vol))));
+    let [skew_up, skew_down] = skewed_q32.map(|vol| here(InverseVol::near(clamped(vol), base)));
     let logs = expiry.blocks.basis_log_q28.iter();
     let mut basis = logs
         .zip(&expiry.blocks.basis_forward_q30)
