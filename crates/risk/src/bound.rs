@@ -445,11 +445,12 @@ impl NodeLosses {
         let ends = losses.lowest.map(|pnl| scale.down(pnl).wrapping_neg());
         let mut cells = [0; TAIL_CELLS];
         for cell in 0..TAIL_CELLS {
-            cells[cell] = ends[cell].max(ends[cell + 1]).max(losses.dips[cell]);
+            let next = cell.wrapping_add(1);
+            cells[cell] = ends[cell].max(ends[next]).max(losses.dips[cell]);
         }
         let mut pairs = [0; TAIL_CELLS - 1];
         for cell in 0..TAIL_CELLS - 1 {
-            pairs[cell] = cells[cell].max(cells[cell + 1]);
+            pairs[cell] = cells[cell].max(cells[cell.wrapping_add(1)]);
         }
         // Around a node are the two cells that meet at it, and at the nodes beside it one more on each side.
         let [a, b, c, d, e, f, g] = pairs;
