@@ -258,10 +258,12 @@ fn try_candidate(
         let take = book.exchange(candidate, lots)?;
         *trials = trials.saturating_sub(1);
         let tried = book.evaluate(candidate.market)?;
-        if tried.report.health_maintenance()? > state.report.health_maintenance()? {
+        let health = state.report.health_maintenance()?;
+        if tried.report.health_maintenance()? > health {
             book.accept(candidate.market);
             *state = tried;
-            let (take, is_exact) = trim(book, state, candidate, (lots, take), missing)?;
+            let was = (missing, health);
+            let (take, is_exact) = trim(book, state, candidate, (lots, take), was)?;
             if !is_exact {
                 *trials = 0;
             }
@@ -275,20 +277,21 @@ fn try_candidate(
 }
 
 /// Gives back what a take has brought the account beyond its target: less of a leg can be enough where what is left of it
-/// hedges, or where the worst loss lies between two nodes. `missing` is what equity was below the target without the take.
+/// hedges, or where the worst loss lies between two nodes. `was` is what equity was below the target without the take, and
+/// maintenance health.
 ///
 /// Returns what is taken, and whether it is known to be as little as reaches the target, or does not reach it for want of
-/// lots. Where that is not found out in time it is too little, and the next call goes on.
+/// lots. Where that is not found out in time it is too little, and the next call goes on, unless so little lowers health.
 fn trim(
     book: &mut Book<'_, '_>,
     state: &mut Standing,
     candidate: &rank::Candidate,
     (lots, mut take): (u64, Take),
-    missing: Money,
+    was: (Money, Money),
 ) -> Result<(Take, bool), RiskError> {
     let beyond = |report: &MarginReport| report.equity.minus(report.liquidation_target()?);
     // Lots that are too few and lots that are enough, and by how much they miss or exceed the target.
-    let (mut few, mut enough) = ((0u64, missing), (lots, beyond(&state.report)?));
+    let (mut few, mut enough) = ((0u64, was.0), (lots, beyond(&state.report)?));
     let mut creeps = 0u32;
     for _ in 0..MAX_TRIMS {
         let span = enough.0.saturating_sub(few.0);
@@ -322,9 +325,14 @@ fn trim(
         return Ok((take, true));
     }
     book.apply(&take, -1)?;
-    let take = book.exchange(candidate, few.0)?;
+    let fewer = book.exchange(candidate, few.0)?;
     let tried = book.evaluate(candidate.market)?;
+    if tried.report.health_maintenance()? <= was.1 {
+        book.apply(&fewer, -1)?;
+        book.apply(&take, 1)?;
+        return Ok((take, true));
+    }
     book.accept(candidate.market);
     *state = tried;
-    Ok((take, false))
+    Ok((fewer, false))
 }
