@@ -11,11 +11,14 @@ use crate::smile::Smile;
 use crate::spot::{token_value_down, SpotBalance};
 use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 
+mod averaging;
 mod evaluation;
 mod orders;
 mod payoff;
 pub mod scan;
 mod unwinding;
+use averaging::log_moneyness_q40;
+pub use averaging::Averaging;
 pub use evaluation::MarketRisk;
 pub use orders::Order;
 use payoff::{strike_q24, PutSums, StrikeLots};
@@ -95,17 +98,6 @@ struct ExpiryEntry {
     /// Puts of the book being evaluated.
     puts: PutSums,
     context: ExpiryContext,
-}
-
-/// A settlement average under way: what is settled at is a constant and a share of spot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Averaging {
-    /// c: what the prices so far contribute, a mantissa of the market.
-    pub fixed: Price,
-    /// w: the share still to come, Q30.
-    pub open_share_q30: i64,
-    /// Over which time spot would have the variance of what is still to come of the average, seconds.
-    pub variance_seconds: i64,
 }
 
 struct StrikeEntry {
@@ -219,30 +211,6 @@ impl MarketArrays {
         self.push_expiry(id, seconds_left, |context, grid| {
             context.prepare(grid, seconds_left, forward_ratio_q30, smile)
         })
-    }
-
-    /// [`MarketArrays::add_expiry`] of an expiry whose settlement average is under way. Its futures are the constant and the
-    /// share of spot, its options struck at the strike less the constant, linear where that is at or below 0.
-    ///
-    /// # Errors
-    /// Those of [`ExpiryContext::prepare_averaging`], [`RiskError::CapacityExceeded`].
-    pub fn add_averaging_expiry(
-        &mut self,
-        id: u8,
-        seconds_left: i64,
-        averaging: &Averaging,
-        smile: &Smile,
-    ) -> Result<(), RiskError> {
-        let seconds = [seconds_left, averaging.variance_seconds];
-        let share_q30 = averaging.open_share_q30;
-        self.push_expiry(id, seconds_left, |context, grid| {
-            context.prepare_averaging(grid, seconds, share_q30, smile)
-        })?;
-        let fixed_q30 = self.inverse_spot.ratio_q30(averaging.fixed);
-        if let Some(entry) = self.expiries.iter_mut().find(|entry| entry.id == id) {
-            entry.fixed_q30 = fixed_q30;
-        }
-        Ok(())
     }
 
     fn push_expiry(
@@ -520,22 +488,6 @@ impl MarketArrays {
         Ok(each.div_ceil(ONE_Q30.unsigned_abs()))
     }
 
-    /// What a unit of an instrument is worth beyond what its payoff, as the walk over strikes takes it, can be: Q30.
-    fn constant_q30(&self, instrument: Instrument) -> Result<i64, RiskError> {
-        Ok(match instrument {
-            Instrument::Future { expiry } => self.expiry(expiry)?.fixed_q30,
-            Instrument::Option {
-                kind: OptionKind::Call,
-                strike,
-            } => self
-                .strike(strike)?
-                .strike_ratio_q30
-                .min(0)
-                .saturating_neg(),
-            _ => 0,
-        })
-    }
-
     fn expiry(&self, expiry: u8) -> Result<&ExpiryEntry, RiskError> {
         self.expiries
             .get(usize::from(expiry))
@@ -551,13 +503,6 @@ impl MarketArrays {
             .get(usize::from(strike))
             .ok_or(RiskError::UnknownInstrument)
     }
-}
-
-/// ln(F/K) in Q40 of a strike over spot, at least a unit.
-#[inline(never)]
-fn log_moneyness_q40(context: &ExpiryContext, strike_ratio_q30: i64) -> i64 {
-    let log_strike_q40 = crate::fixed::ln_of_q30(strike_ratio_q30.max(1));
-    context.log_forward_ratio_q40.saturating_sub(log_strike_q40)
 }
 
 /// `lots × value`, saturating; one lot, as a ranking asks for, costs no product.

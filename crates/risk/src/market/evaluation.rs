@@ -711,19 +711,6 @@ impl MarketArrays {
         self.add_liquidity_cost(sums, &exposure, deltas, risk)
     }
 
-    /// The constant part of the legs' values: what is fixed of settlement averages under way, lots in Q30.
-    #[inline(never)]
-    fn constants_q30(&self, legs: &[Leg]) -> Result<i128, RiskError> {
-        if self.expiries.iter().all(|expiry| expiry.fixed_q30 == 0) {
-            return Ok(0);
-        }
-        legs.iter().try_fold(0i128, |sum, leg| {
-            let each = i128::from(self.constant_q30(leg.instrument)?);
-            // |lots| < 2^32 and a ratio is at most 2^62.
-            Ok(sum.wrapping_add(i128::from(leg.lots).wrapping_mul(each)))
-        })
-    }
-
     /// Linear notional by expiry: perpetuals are a bucket of their own, owned spot is not counted, borrowed spot is.
     fn linear_gross_q30(&self, sums: &BookSums, futures: &dyn Fn(usize) -> i64) -> i128 {
         let mut lots_q30 = (i128::from(sums.perpetual_lots.unsigned_abs()) << 30)
