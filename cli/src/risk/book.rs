@@ -1,11 +1,11 @@
 //! The account's holdings as the engine's books.
 
-use estuary_risk::market::{Instrument, Leg, MarketArrays};
+use estuary_risk::market::{Instrument, Leg, MarketArrays, Order};
 use estuary_risk::smile::{check_no_calendar, Smile, SmileSlice};
-use estuary_risk::units::{Money, RiskError};
+use estuary_risk::units::{Money, Price, RiskError};
 
 use super::decimal::Decimal;
-use super::input::{Account, Added, Expiry, Holding, Market, SeriesKind, Vol};
+use super::input::{Account, Added, Expiry, Holding, Market, PendingOrder, SeriesKind, Vol};
 use super::json::InputError;
 use super::notes::Notes;
 use super::scale::{lots, Lots, MarketPrices};
@@ -30,6 +30,8 @@ pub struct Book<'a> {
     pub lot_decimals: i32,
     /// Holdings and what of each is used, in the order of the file.
     pub holdings: Vec<(&'a Holding, Lots)>,
+    /// Pending orders, what of each is used, and the limit.
+    pub orders: Vec<(&'a PendingOrder, Lots, Price)>,
 }
 
 /// A book that the engine can evaluate.
@@ -38,6 +40,8 @@ pub struct Priced {
     pub arrays: MarketArrays,
     /// A leg per holding.
     pub legs: Vec<Leg>,
+    /// An order per pending order.
+    pub orders: Vec<Order>,
     /// The cost of each.
     pub costs: Vec<Money>,
     /// Cash that the options and the spot which a what-if adds take, negative when they bring any.
@@ -45,26 +49,49 @@ pub struct Priced {
 }
 
 impl<'a> Book<'a> {
-    /// Scales the account's holdings in market number `index`.
+    /// Scales the account's holdings in market number `index`; pending orders are left out.
     pub fn new(
         account: &'a Account,
         index: usize,
         market: &'a Market,
         notes: &mut Notes,
     ) -> Result<Self, InputError> {
-        let prices = MarketPrices::new(market, notes)?;
+        Self::with_orders(account, &[], index, market, notes)
+    }
+
+    /// Scales the account's holdings in market number `index`, and orders there.
+    pub fn with_orders(
+        account: &'a Account,
+        orders: &'a [PendingOrder],
+        index: usize,
+        market: &'a Market,
+        notes: &mut Notes,
+    ) -> Result<Self, InputError> {
+        let orders = orders.iter().filter(|order| order.holding.market == index);
+        let orders: Vec<&PendingOrder> = orders.collect();
+        let prices = MarketPrices::new(market, &orders, notes)?;
         warn_of_calendar_arbitrage(market, notes);
         let holdings: Vec<&Holding> = account
             .holdings
             .iter()
             .filter(|holding| holding.market == index)
             .collect();
-        let (lot_decimals, all_lots) = lots(&holdings, market.lot_decimals, notes)?;
+        let ordered = orders.iter().map(|order| &order.holding);
+        let all: Vec<&Holding> = holdings.iter().copied().chain(ordered).collect();
+        let (lot_decimals, mut all_lots) = lots(&all, market.lot_decimals, notes)?;
+        let order_lots = all_lots.split_off(holdings.len());
+        let orders = orders.into_iter().zip(order_lots).map(|(order, lots)| {
+            let limit = (order.limit_path.as_str(), order.limit);
+            let limit = prices.limit(limit, lots.lots > 0, notes)?;
+            Ok((order, lots, limit))
+        });
+        let orders = orders.collect::<Result<_, _>>()?;
         Ok(Self {
             market,
             prices,
             lot_decimals,
             holdings: holdings.into_iter().zip(all_lots).collect(),
+            orders,
         })
     }
 
@@ -82,8 +109,12 @@ impl<'a> Book<'a> {
         let market = self.market;
         let inputs = self.prices.inputs(market, self.lot_decimals);
         let spot_path = format!("{}.spot", market.path);
-        let mut arrays = MarketArrays::new(&inputs, market.expiries.len(), self.holdings.len())
-            .map_err(|error| refusal(&spot_path, error))?;
+        let mut arrays = MarketArrays::new(
+            &inputs,
+            market.expiries.len(),
+            self.holdings.len() + self.orders.len(),
+        )
+        .map_err(|error| refusal(&spot_path, error))?;
         let (mut legs, mut costs) = (Vec::new(), Vec::new());
         let mut paid = Money(0);
         for (holding, lots) in &self.holdings {
@@ -99,9 +130,18 @@ impl<'a> Book<'a> {
                 .and_then(|cash| paid.plus(cash).ok())
                 .ok_or_else(overflow)?;
         }
+        let mut orders = Vec::with_capacity(self.orders.len());
+        for (order, lots, limit) in &self.orders {
+            orders.push(Order {
+                instrument: self.instrument(&mut arrays, &order.holding)?,
+                lots: lots.lots,
+                limit: *limit,
+            });
+        }
         Ok(Priced {
             arrays,
             legs,
+            orders,
             costs,
             paid,
         })

@@ -4,10 +4,11 @@ use estuary_risk::margin::{AccountTotals, MarginReport};
 use estuary_risk::market::{Leg, MarketArrays, MarketRisk};
 use estuary_risk::portfolio::Portfolio;
 use estuary_risk::scenario::{Scenario, ScenarioGrid, COLUMNS};
-use estuary_risk::units::{Money, RiskError, ONE_Q30};
+use estuary_risk::units::{Money, Price, RiskError, ONE_Q30};
 
 use super::book::{self, refusal, Book, Priced};
-use super::input::{Account, Holding, Input};
+use super::decimal::Decimal;
+use super::input::{Account, Holding, Input, PendingOrder};
 use super::json::InputError;
 use super::notes::Notes;
 use super::quote::{self, Quote};
@@ -18,6 +19,8 @@ pub const VOL_LEVEL_NAMES: [&str; 3] = ["down", "base", "up"];
 
 /// The answer.
 pub struct Margin {
+    /// Which state of the account it is.
+    pub state: State,
     /// Equity and requirements.
     pub report: MarginReport,
     /// What the requirements are made of.
@@ -30,6 +33,17 @@ pub struct Margin {
     pub health_maintenance: Money,
     /// Market by market.
     pub markets: Vec<MarketMargin>,
+}
+
+/// A state of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As it is, its pending orders left out.
+    AsItIs,
+    /// After the what-if.
+    After,
+    /// The last of these with the pending orders, at their worst.
+    WithOrders,
 }
 
 /// One market of the answer.
@@ -50,6 +64,8 @@ pub struct MarketMargin {
     pub greeks: Quote,
     /// Every holding, balances first.
     pub positions: Vec<PositionRow>,
+    /// Pending orders that are counted.
+    pub orders: Vec<OrderRow>,
 }
 
 /// One scenario.
@@ -65,6 +81,16 @@ pub struct ScenarioRow {
     pub pnl: Money,
 }
 
+/// One pending order.
+pub struct OrderRow {
+    /// The series.
+    pub series: String,
+    /// What was used of the quantity given.
+    pub lots: Lots,
+    /// What was used of its limit.
+    pub limit: Decimal,
+}
+
 /// One holding.
 pub struct PositionRow {
     /// The series, or the market's symbol for a balance.
@@ -75,27 +101,50 @@ pub struct PositionRow {
     pub contribution: Money,
 }
 
-/// Computes the margin of the file's account, and after it that of the account after its what-if, if there is one.
+/// Computes the margin of the file's account, then that of the account after its what-if, if there is one, and then that of
+/// the last with its pending orders, if it has any.
 pub fn compute(input: &Input, notes: &mut Notes) -> Result<Vec<Margin>, InputError> {
     let account = input
         .account
         .as_ref()
         .ok_or_else(|| InputError::new("account", "missing"))?;
-    let Some(after) = &input.after else {
-        return Ok(vec![of_account(account, input, notes)?]);
-    };
-    // What there is to note of the account is noted of the larger one.
-    let before = of_account(account, input, &mut Notes::default())?;
-    Ok(vec![before, of_account(after, input, notes)?])
+    let mut states = vec![(account, State::AsItIs)];
+    states.extend(input.after.as_ref().map(|after| (after, State::After)));
+    let last = input.after.as_ref().unwrap_or(account);
+    if !last.orders.is_empty() {
+        states.push((last, State::WithOrders));
+    }
+    let mut margins = Vec::with_capacity(states.len());
+    let largest = states.len().saturating_sub(1);
+    for (place, (account, state)) in states.into_iter().enumerate() {
+        // What there is to note of the account is noted of the largest one.
+        let mut aside = Notes::default();
+        let notes = if place == largest {
+            &mut *notes
+        } else {
+            &mut aside
+        };
+        margins.push(of_account(account, state, input, notes)?);
+    }
+    Ok(margins)
 }
 
-fn of_account(account: &Account, input: &Input, notes: &mut Notes) -> Result<Margin, InputError> {
+fn of_account(
+    account: &Account,
+    state: State,
+    input: &Input,
+    notes: &mut Notes,
+) -> Result<Margin, InputError> {
     let overflow = |error| refusal("account", error);
     let cash = book::cash(account)?;
     let mut totals = AccountTotals::with_cash(cash);
     let mut markets = Vec::with_capacity(input.markets.len());
     for (index, market) in input.markets.iter().enumerate() {
-        let book = Book::new(account, index, market, notes)?;
+        let orders = match state {
+            State::WithOrders => account.orders.as_slice(),
+            _ => &[],
+        };
+        let book = Book::with_orders(account, orders, index, market, notes)?;
         let (row, cost, paid) = evaluate(&book)?;
         totals.add_market(&row.risk, cost).map_err(overflow)?;
         totals.cash = totals.cash.minus(paid).map_err(overflow)?;
@@ -104,6 +153,7 @@ fn of_account(account: &Account, input: &Input, notes: &mut Notes) -> Result<Mar
     let offsets = &input.offsets;
     let report = totals.report_with(offsets).map_err(overflow)?;
     Ok(Margin {
+        state,
         health_initial: report.health_initial().map_err(overflow)?,
         health_maintenance: report.health_maintenance().map_err(overflow)?,
         report,
@@ -120,6 +170,7 @@ fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money, Money), InputError>
     let Priced {
         arrays,
         legs,
+        orders,
         costs,
         paid,
     } = &mut book.price()?;
@@ -132,7 +183,7 @@ fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money, Money), InputError>
         greeks.add(lots.quantity().to_f64(), &quote);
     }
     let mut risk = MarketRisk::EMPTY;
-    let evaluated = arrays.evaluate_beside(legs, book.other_lots(), &mut risk);
+    let evaluated = arrays.evaluate_with_orders(legs, book.other_lots(), orders, &mut risk);
     evaluated.map_err(overflow)?;
     let cost = costs
         .iter()
@@ -152,8 +203,18 @@ fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money, Money), InputError>
         scenarios,
         greeks,
         positions,
+        orders: order_rows(book),
     };
     Ok((row, cost, *paid))
+}
+
+fn order_rows(book: &Book<'_>) -> Vec<OrderRow> {
+    let row = |(order, lots, limit): &(&PendingOrder, Lots, Price)| OrderRow {
+        series: book.name(&order.holding).to_owned(),
+        lots: *lots,
+        limit: book.prices.decimal(*limit),
+    };
+    book.orders.iter().map(row).collect()
 }
 
 fn positions(

@@ -6,7 +6,7 @@ use estuary_risk::units::Money;
 
 use super::decimal::Decimal;
 use super::json::{object, Node};
-use super::margin::{Margin, MarketMargin, ScenarioRow, VOL_LEVEL_NAMES};
+use super::margin::{Margin, MarketMargin, OrderRow, ScenarioRow, State, VOL_LEVEL_NAMES};
 use super::notes::Notes;
 use super::price::MarketQuotes;
 use super::quote::{shown, shown_price, Quote};
@@ -37,11 +37,17 @@ fn object_of(fields: Vec<(&'static str, Node)>) -> Node {
     )
 }
 
-/// The answer of `risk margin`: the account, and the account after its what-if, if there is one.
+/// The answer of `risk margin`: the account, and the account after its what-if and with its orders, if there are any.
 pub fn margins(margins: &[Margin], notes: &Notes) -> Node {
-    let mut margins = margins.iter().map(margin);
-    let mut fields = margins.next().unwrap_or_default();
-    fields.extend(margins.next().map(|after| ("after", object_of(after))));
+    let mut fields = Vec::new();
+    for one in margins {
+        let named = |name| (name, object_of(margin(one)));
+        match one.state {
+            State::AsItIs => fields.extend(margin(one)),
+            State::After => fields.push(named("after")),
+            State::WithOrders => fields.push(named("with_orders")),
+        }
+    }
     with_notes(fields, notes)
 }
 
@@ -78,7 +84,7 @@ fn margin(margin: &Margin) -> Vec<(&'static str, Node)> {
         ("health_maintenance", amount(margin.health_maintenance)),
         (
             "markets",
-            Node::List(margin.markets.iter().map(margin_market).collect()),
+            Node::List(margin.markets.iter().map(market_of(margin.state)).collect()),
         ),
     ]
 }
@@ -105,7 +111,30 @@ fn scan(portfolio: &Portfolio) -> Node {
     ])
 }
 
-fn margin_market(market: &MarketMargin) -> Node {
+/// A market with what is filled in, or with its orders: scenarios, Greeks and positions are those without.
+fn market_of(state: State) -> impl Fn(&MarketMargin) -> Node {
+    move |market| {
+        let mut fields = requirement(market);
+        fields.extend(match state {
+            State::WithOrders => vec![("orders", orders(market))],
+            _ => book(market),
+        });
+        object_of(fields)
+    }
+}
+
+fn orders(market: &MarketMargin) -> Node {
+    let row = |order: &OrderRow| {
+        object([
+            ("series", order.series.as_str().into()),
+            ("quantity", order.lots.quantity().into()),
+            ("price", order.limit.into()),
+        ])
+    };
+    Node::List(market.orders.iter().map(row).collect())
+}
+
+fn book(market: &MarketMargin) -> Vec<(&'static str, Node)> {
     let scenarios: Vec<Node> = market.scenarios.iter().map(scenario).collect();
     let positions = market.positions.iter().map(|position| {
         object([
@@ -114,7 +143,19 @@ fn margin_market(market: &MarketMargin) -> Node {
             ("contribution", money(position.contribution).into()),
         ])
     });
-    object([
+    vec![
+        (
+            "worst_scenario",
+            scenarios.get(market.worst).cloned().unwrap_or(Node::Null),
+        ),
+        ("scenarios", Node::List(scenarios)),
+        ("greeks", Node::Object(greeks(&market.greeks))),
+        ("positions", Node::List(positions.collect())),
+    ]
+}
+
+fn requirement(market: &MarketMargin) -> Vec<(&'static str, Node)> {
+    vec![
         ("symbol", market.symbol.as_str().into()),
         ("scan_loss", money(market.risk.scan_loss).into()),
         ("certified_loss", money(market.risk.certified_loss).into()),
@@ -150,14 +191,7 @@ fn margin_market(market: &MarketMargin) -> Node {
             ),
         ),
         ("gross", money(market.risk.gross).into()),
-        (
-            "worst_scenario",
-            scenarios.get(market.worst).cloned().unwrap_or(Node::Null),
-        ),
-        ("scenarios", Node::List(scenarios)),
-        ("greeks", Node::Object(greeks(&market.greeks))),
-        ("positions", Node::List(positions.collect())),
-    ])
+    ]
 }
 
 /// So many lots in units of the underlying.

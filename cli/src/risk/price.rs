@@ -29,7 +29,7 @@ pub struct SeriesQuote {
 pub fn compute(input: &Input, notes: &mut Notes) -> Result<Vec<MarketQuotes>, InputError> {
     let mut markets = Vec::with_capacity(input.markets.len());
     for market in &input.markets {
-        let prices = MarketPrices::new(market, notes)?;
+        let prices = MarketPrices::new(market, &[], notes)?;
         warn_of_calendar_arbitrage(market, notes);
         let spot = market.spot.to_f64();
         let mut series = Vec::with_capacity(market.series.len());

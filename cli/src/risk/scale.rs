@@ -5,7 +5,7 @@ use estuary_risk::market::MarketInputs;
 use estuary_risk::units::{Money, Price, MAX_LOTS_PER_MARKET};
 
 use super::decimal::{scale_down, Decimal};
-use super::input::{Expiry, Holding, Market, SeriesKind};
+use super::input::{Expiry, Holding, Market, PendingOrder, SeriesKind};
 use super::json::InputError;
 use super::notes::Notes;
 
@@ -30,8 +30,12 @@ pub struct MarketPrices {
 }
 
 impl MarketPrices {
-    /// Keeps every digit given where 64 bits and 16 decimals allow, and records what was rounded.
-    pub fn new(market: &Market, notes: &mut Notes) -> Result<Self, InputError> {
+    /// Keeps every digit given where 64 bits and 16 decimals allow, of orders' limits too, and records what was rounded.
+    pub fn new(
+        market: &Market,
+        orders: &[&PendingOrder],
+        notes: &mut Notes,
+    ) -> Result<Self, InputError> {
         let spot = (format!("{}.spot", market.path), market.spot);
         let forwards = market
             .expiries
@@ -44,6 +48,7 @@ impl MarketPrices {
         let all: Vec<(String, Decimal)> = std::iter::once(spot.clone())
             .chain(forwards)
             .chain(strikes)
+            .chain(orders.iter().map(|one| (one.limit_path.clone(), one.limit)))
             .collect();
         let decimals = common_decimals(&all)?;
         let mut price = |(path, value): (String, Decimal)| {
@@ -86,6 +91,30 @@ impl MarketPrices {
         let spot = u128::from(self.spot.0);
         let ratio = ((u128::from(forward.0) << 31) / spot + 1) >> 1;
         i64::try_from(ratio).unwrap_or(i64::MAX)
+    }
+
+    /// An order's limit, rounded against the account where it has more digits than the market's prices.
+    pub fn limit(
+        &self,
+        (path, limit): (&str, Decimal),
+        buys: bool,
+        notes: &mut Notes,
+    ) -> Result<Price, InputError> {
+        let too_large = || InputError::new(path, format!("{limit} is too large for a price"));
+        let scaled = i32::try_from(self.decimals)
+            .ok()
+            .and_then(|d| limit.nearest(d));
+        let scaled = scaled.ok_or_else(too_large)?;
+        let units = match (scaled.exact, buys) {
+            (true, _) => scaled.units,
+            (false, true) => scaled.units.saturating_add(1),
+            (false, false) => scaled.units.saturating_sub(1).max(0),
+        };
+        let price = u64::try_from(units).map(Price).map_err(|_| too_large())?;
+        if !scaled.exact {
+            notes.rounded(path, limit, self.decimal(price));
+        }
+        Ok(price)
     }
 
     /// A mantissa as the decimal it stands for.

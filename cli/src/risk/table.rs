@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use estuary_risk::market::MarketRisk;
 use estuary_risk::units::Money;
 
-use super::margin::{Margin, MarketMargin, VOL_LEVEL_NAMES};
+use super::margin::{Margin, MarketMargin, State, VOL_LEVEL_NAMES};
 use super::notes::Notes;
 use super::output::{fraction, money};
 use super::price::MarketQuotes;
@@ -75,11 +75,24 @@ fn percent(ppm: i64) -> String {
     }
 }
 
+/// What a state's column is called beside others.
+fn name(state: State, states: &[State]) -> &'static str {
+    match state {
+        State::AsItIs if states.contains(&State::After) => "before",
+        State::AsItIs => "without orders",
+        State::After => "after",
+        State::WithOrders => "with orders",
+    }
+}
+
 /// Rows of named figures, a column for each account.
-fn write_figures(columns: &[Vec<(&str, String)>], out: &mut String) {
-    let mut table = match columns.len() {
-        1 => Table::default(),
-        _ => Table::new(&["", "before", "after"]),
+fn write_figures(states: &[State], columns: &[Vec<(&str, String)>], out: &mut String) {
+    let mut table = match states {
+        [] | [_] => Table::default(),
+        _ => {
+            let names = states.iter().map(|state| name(*state, states));
+            Table::new(&core::iter::once("").chain(names).collect::<Vec<_>>())
+        }
     };
     let names = columns.first().into_iter().flatten();
     for (place, (name, _)) in names.enumerate() {
@@ -90,20 +103,21 @@ fn write_figures(columns: &[Vec<(&str, String)>], out: &mut String) {
     table.write(out);
 }
 
-/// The answer of `risk margin`: one account, or one before and after its what-if.
+/// The answer of `risk margin`: one account, and one after its what-if and with its orders.
 pub fn margins(margins: &[Margin], notes: &Notes) -> String {
+    let names: Vec<State> = margins.iter().map(|margin| margin.state).collect();
     let mut out = String::from("Account (quote units)\n");
     let columns: Vec<_> = margins.iter().map(account_figures).collect();
-    write_figures(&columns, &mut out);
+    write_figures(&names, &columns, &mut out);
     if margins.iter().any(|margin| margin.portfolio.markets > 1) {
         out.push_str("\nAcross markets\n");
         let columns: Vec<_> = margins.iter().map(across_markets).collect();
-        write_figures(&columns, &mut out);
+        write_figures(&names, &columns, &mut out);
     }
     let markets = margins.first().map_or(0, |margin| margin.markets.len());
     for index in 0..markets {
         let states: Vec<_> = margins.iter().map(|one| &one.markets[index]).collect();
-        margin_market(&states, &mut out);
+        margin_market(&names, &states, &mut out);
     }
     finish(out, notes)
 }
@@ -191,13 +205,29 @@ fn market_figures(market: &MarketMargin, limited: bool) -> Vec<(&'static str, St
 }
 
 /// One market in each state of the account; of its positions those of the last one.
-fn margin_market(states: &[&MarketMargin], out: &mut String) {
+fn margin_market(names: &[State], states: &[&MarketMargin], out: &mut String) {
     let Some(last) = states.last() else { return };
     out.push_str(&format!("\n{}\n", last.symbol));
     let limited = |state: &&MarketMargin| state.risk.defined_loss != MarketRisk::NO_LIMIT;
     let limited = states.iter().any(limited);
     let figures = states.iter().map(|state| market_figures(state, limited));
-    write_figures(&figures.collect::<Vec<_>>(), out);
+    write_figures(names, &figures.collect::<Vec<_>>(), out);
+    if !last.orders.is_empty() {
+        out.push('\n');
+        let mut table = Table::new(&["order", "quantity", "limit"]);
+        for order in &last.orders {
+            let (quantity, limit) = (order.lots.quantity(), order.limit);
+            table.row(vec![
+                order.series.clone(),
+                quantity.to_string(),
+                limit.to_string(),
+            ]);
+        }
+        table.write(out);
+    }
+    // With orders the scenarios are those without.
+    let filled = names.iter().filter(|name| **name != State::WithOrders);
+    let states = states.get(..filled.count()).unwrap_or(states);
     if states.iter().all(|state| state.positions.is_empty()) {
         return;
     }

@@ -482,6 +482,36 @@ fn a_leg_to_add_is_checked_as_a_position_is() {
 }
 
 #[test]
+fn wrong_orders_are_named() {
+    let order = json!({"market": "SOL", "series": "C", "quantity": 1, "price": 2});
+    let refused_with = |field: &str, value: Value| {
+        let mut input = portfolio();
+        let mut bad = order.clone();
+        bad[field] = value;
+        input["account"]["orders"] = json!([order, bad]);
+        refused("margin", &input.to_string())
+    };
+    for (field, value, message) in [
+        ("market", json!("DOGE"), "no market DOGE in this file"),
+        ("series", json!("?"), "no series ? in market SOL"),
+        ("quantity", json!(0), "must not be 0"),
+        ("quantity", json!("1"), "expected a number, found a string"),
+        ("price", Value::Null, "missing"),
+        ("price", json!(-1), "-1 must not be below 0"),
+        ("entry", json!(1), "unknown field"),
+    ] {
+        let wanted = format!("error: account.orders[1].{field}: {message}");
+        let error = refused_with(field, value);
+        assert!(error.starts_with(&wanted), "{error}");
+    }
+    let too_many = refused_with("quantity", json!(1e15));
+    assert!(
+        too_many.contains("too large") || too_many.contains("do not fit 64 bits"),
+        "{too_many}"
+    );
+}
+
+#[test]
 fn margin_needs_an_account_and_price_does_not() {
     let mut input = portfolio();
     input.as_object_mut().expect("an object").remove("account");

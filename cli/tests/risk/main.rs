@@ -8,6 +8,7 @@
 mod documentation;
 mod errors;
 mod margin;
+mod orders;
 #[path = "../common/portfolio.rs"]
 mod portfolio;
 mod price;

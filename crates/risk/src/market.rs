@@ -13,6 +13,7 @@ use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 
 mod averaging;
 mod evaluation;
+mod fills;
 mod orders;
 mod payoff;
 pub mod scan;

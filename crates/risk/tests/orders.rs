@@ -27,14 +27,23 @@ fn health(report: &MarginReport) -> i128 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_fill_needs_more_than_the_orders_did(seed in any::<u64>(), family in 0..FAMILIES.len()) {
         let mut random = Random(seed);
         let mut book = Book::random(&mut random, family);
-        // What unwinding costs is that of the book alone.
-        book.parameters.liquidity = LiquidityParameters::OFF;
+        if random.below(2) == 0 {
+            // Where the impact is all there is.
+            book.parameters.liquidity = LiquidityParameters {
+                unwind_delta_ppm: 0,
+                unwind_delta_impact_ppm: 100_000,
+                unwind_vega_ppm: 0,
+                unwind_vega_impact_ppm: 100_000,
+            };
+        }
+        let elsewhere = [0, random.below(1_000), random.below(1 << 32)];
+        let others = random.pick(&elsewhere);
         // Some of the legs are orders: together no more than a market takes.
         let mut picked = Vec::new();
         book.legs.retain(|leg| {
@@ -45,6 +54,13 @@ proptest! {
             !is_order
         });
         picked.truncate(1 + random.below(8) as usize);
+        for leg in &book.legs {
+            if random.below(3) == 0 {
+                let (holding, lots) = *leg;
+                let share = [1.0, random.unit(), 2.0];
+                picked.push((holding, -(lots as f64 * random.pick(&share)) as i64));
+            }
+        }
         let Ok((mut arrays, legs, wanted)) = book.arrays(&picked) else { return Ok(()) };
         let orders: Vec<Order> = wanted
             .iter()
@@ -56,12 +72,12 @@ proptest! {
             })
             .collect();
         let (mut alone, mut none, mut pending) = (MarketRisk::EMPTY, MarketRisk::EMPTY, MarketRisk::EMPTY);
-        if arrays.evaluate(&legs, &mut alone).is_err() {
+        if arrays.evaluate_beside(&legs, others, &mut alone).is_err() {
             return Ok(());
         }
-        arrays.evaluate_with_orders(&legs, &[], &mut none).unwrap();
+        arrays.evaluate_with_orders(&legs, others, &[], &mut none).unwrap();
         prop_assert_eq!(&none, &alone, "no orders cost nothing");
-        match arrays.evaluate_with_orders(&legs, &orders, &mut pending) {
+        match arrays.evaluate_with_orders(&legs, others, &orders, &mut pending) {
             Err(RiskError::MoneyOverflow | RiskError::TooManyLots) => return Ok(()),
             other => other.unwrap(),
         }
@@ -75,13 +91,25 @@ proptest! {
             for order in &orders {
                 let share = [0.0, 1.0, random.unit()];
                 let lots = (order.lots as f64 * random.pick(&share)) as i64;
-                filled.push(Leg { instrument: order.instrument, lots });
+                // A fill closes what is held of its series, as in an account, or stands beside it.
+                let nets = random.below(2) == 0;
+                let held = filled.iter_mut().find(|leg| nets && leg.instrument == order.instrument);
+                match held {
+                    Some(leg) => leg.lots += lots,
+                    None => filled.push(Leg { instrument: order.instrument, lots }),
+                }
                 cash -= lots as f64 * order.limit.0 as f64 / book.spot as f64 * book.lot_value();
             }
             let mut after = MarketRisk::EMPTY;
-            if arrays.evaluate(&filled, &mut after).is_err() {
+            if arrays.evaluate_beside(&filled, others, &mut after).is_err() {
                 continue;
             }
+            let dear = pending.liquidity_cost.0;
+            prop_assert!(
+                after.liquidity_cost.0 <= dear + 8 + dear / 1_000_000,
+                "{} after, {dear} before: {others}\n{legs:?}\n{orders:?} {filled:?}",
+                after.liquidity_cost.0
+            );
             // Whether it is paid in cash or as cost makes no difference to health; money is rounded by a few units.
             let found = after.clone();
             let after = report(&after, 0, cash.clamp(-9e18, 9e18) as i64);

@@ -1,13 +1,13 @@
 //! The account of the file: cash, balances, positions.
 
-use super::{Account, Holding, Market, SETTLEMENT_SYMBOLS};
+use super::{Account, Holding, Market, PendingOrder, SeriesKind, SETTLEMENT_SYMBOLS};
 use crate::risk::decimal::Decimal;
 use crate::risk::json::{At, Fields, InputError};
 use crate::risk::notes::Notes;
 
 /// Reads the account; its holdings refer to `markets`.
 pub fn read(at: &At<'_>, markets: &[Market], notes: &mut Notes) -> Result<Account, InputError> {
-    let fields = at.object(&["cash", "balances", "positions"])?;
+    let fields = at.object(&["cash", "balances", "positions", "orders"])?;
     let mut cash = match fields.optional("cash") {
         Some(at) => money(&at, notes)?,
         None => 0,
@@ -34,9 +34,12 @@ pub fn read(at: &At<'_>, markets: &[Market], notes: &mut Notes) -> Result<Accoun
     for at in fields.items("positions")? {
         holdings.push(read_position(&at, markets)?);
     }
+    let orders = fields.items("orders")?;
+    let orders = orders.iter().map(|at| read_order(at, markets));
     Ok(Account {
         cash: Decimal::new(cash, 6),
         holdings,
+        orders: orders.collect::<Result<_, _>>()?,
     })
 }
 
@@ -71,6 +74,34 @@ pub(super) fn named(fields: &Fields<'_>, markets: &[Market]) -> Result<(usize, u
             at_series.fail(format!("no series {name} in market {symbol}"))
         })?;
     Ok((market, series))
+}
+
+fn read_order(at: &At<'_>, markets: &[Market]) -> Result<PendingOrder, InputError> {
+    let fields = at.object(&["market", "series", "quantity", "price"])?;
+    let (market, series) = named(&fields, markets)?;
+    let at_quantity = fields.required("quantity")?;
+    let quantity = at_quantity.decimal()?;
+    if quantity == Decimal::ZERO {
+        return Err(at_quantity.fail("must not be 0"));
+    }
+    let at_limit = fields.required("price")?;
+    let limit = match markets[market].series[series].kind {
+        SeriesKind::Option { .. } => at_limit.not_negative()?,
+        _ => at_limit.positive()?,
+    };
+    let holding = Holding {
+        market,
+        series: Some(series),
+        quantity,
+        entry: None,
+        added: None,
+        path: at_quantity.path,
+    };
+    Ok(PendingOrder {
+        holding,
+        limit,
+        limit_path: at_limit.path,
+    })
 }
 
 fn read_position(at: &At<'_>, markets: &[Market]) -> Result<Holding, InputError> {

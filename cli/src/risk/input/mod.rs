@@ -129,6 +129,19 @@ pub struct Account {
     pub cash: Decimal,
     /// What is held, balances of underlyings first.
     pub holdings: Vec<Holding>,
+    /// Orders that may still be filled.
+    pub orders: Vec<PendingOrder>,
+}
+
+/// An order that may still be filled.
+#[derive(Clone, Debug)]
+pub struct PendingOrder {
+    /// What it would add, without an entry.
+    pub holding: Holding,
+    /// The worst price it may be filled at.
+    pub limit: Decimal,
+    /// Where that stands in the file.
+    pub limit_path: String,
 }
 
 /// A position, or the balance of an underlying.

@@ -6,7 +6,7 @@
 //! the tangent gap of the option below its chord, and `min(0, ·)` of a chord, which is concave, not below the chord of its
 //! ends: so gaps and columns add up there too. Orders are not netted against each other or against the book.
 //!
-//! What this leaves out is stated in `margin-model.md`: with orders there is no limit by defined risk, and a long about to expire
+//! What unwinding may cost after fills is in `fills.rs`. What this leaves out is stated in `margin-model.md`: with orders there is no limit by defined risk, and a long about to expire
 //! counts in each column for everything or nothing, whichever is worse.
 
 #![allow(
@@ -49,13 +49,15 @@ struct Cell {
 }
 
 /// What orders add to the columns of a book, lots × Q28.
-struct Added {
+pub(super) struct Added {
     pnl: [i128; COLUMNS],
     blocks: [i128; BLOCK_COLUMNS],
     gaps: [i128; CELLS],
     /// What rises and falls of profit and loss from node to node all fills add to its delta.
-    rises: [i128; COLUMNS],
-    falls: [i128; COLUMNS],
+    pub rises: [i128; COLUMNS],
+    pub falls: [i128; COLUMNS],
+    /// The rises without those of underlying bought, which covers itself.
+    pub contract_rises: [i128; COLUMNS],
     /// What all fills together may lose against mark.
     fill_loss: i128,
     error_q28: i128,
@@ -64,17 +66,18 @@ struct Added {
 impl MarketArrays {
     /// Evaluates a book with pending orders: `initial margin` of the answer is at least what the account needs after any
     /// fills of them, partial ones too, and what those fills lose against mark. Values are those of the book alone, and so is
-    /// everything without orders, bit for bit. So is the liquidity cost, which fills may raise. The maintenance margin is not
-    /// raised by the loss against mark: orders are cancelled before a liquidation.
+    /// everything without orders, bit for bit. The maintenance margin is not raised by the loss against mark: orders are
+    /// cancelled before a liquidation. `other_lots` as in [`MarketArrays::evaluate_beside`].
     ///
-    /// Errors: those of [`MarketArrays::evaluate`], of the book with all fills.
+    /// Errors: those of [`MarketArrays::evaluate_beside`], of the book with all fills.
     pub fn evaluate_with_orders(
         &mut self,
         legs: &[Leg],
+        other_lots: u64,
         orders: &[Order],
         risk: &mut MarketRisk,
     ) -> Result<(), RiskError> {
-        self.evaluate(legs, risk)?;
+        self.evaluate_beside(legs, other_lots, risk)?;
         if orders.is_empty() {
             return Ok(());
         }
@@ -124,6 +127,8 @@ impl MarketArrays {
         risk.defined_loss = MarketRisk::NO_LIMIT;
         risk.delta_notional = money_up(self.largest_delta(&with, &added))?;
         risk.oracle_contingency = risk.delta_notional.mul_div_up(self.oracle_ppm, ONE_PPM)?;
+        risk.other_lots = other_lots;
+        self.add_cost_of_fills((legs, &sums), (orders, &added), &with, risk)?;
         self.add_worst_exposure(legs, orders, &added, risk)
     }
 
@@ -135,6 +140,7 @@ impl MarketArrays {
             gaps: [0; CELLS],
             rises: [0; COLUMNS],
             falls: [0; COLUMNS],
+            contract_rises: [0; COLUMNS],
             fill_loss: 0,
             error_q28: 0,
         };
@@ -208,6 +214,9 @@ impl MarketArrays {
             let change = moved[node] - moved[node - 1];
             added.rises[node] += change.max(0);
             added.falls[node] += change.min(0);
+            if leg.instrument != Instrument::Spot {
+                added.contract_rises[node] += change.max(0);
+            }
         }
         let forward_moves = match &forward {
             Some(forward) => self.block_moves(forward)?,
@@ -288,7 +297,7 @@ impl MarketArrays {
         core.chain(tails)
     }
 
-    fn multiple_q30(&self, column: usize) -> i128 {
+    pub(super) fn multiple_q30(&self, column: usize) -> i128 {
         let spot_move = match column.checked_sub(CORE_COLUMNS) {
             Some(tail) => SPOT_NODES + tail,
             None => column % SPOT_NODES,
