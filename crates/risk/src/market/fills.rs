@@ -20,7 +20,7 @@
 use super::evaluation::{BookSums, MarketRisk};
 use super::orders::{Added, Order};
 use super::payoff::StrikeLots;
-use super::unwinding::vega_q28;
+use super::unwinding::{covered_q28, vega_q28};
 use super::{Instrument, Leg, MarketArrays, OptionKind};
 use crate::liquidity::UnwindRate;
 use crate::scenario::{CORE_COLUMNS, SPOT_NODES};
@@ -110,7 +110,12 @@ impl MarketArrays {
         (orders, added): (&[Order], &Added),
         pnl: &[i128],
     ) -> Result<Unwound, RiskError> {
-        let owned = u128::from(sums.owned_q28());
+        let sold = orders.iter().filter(|order| is_underlying(order));
+        let sold = sold.fold(0u64, |sum, order| sum + order.lots.min(0).unsigned_abs());
+        // What is sold takes its delta along, but none of the room beyond it.
+        let owned = sums.owned_q28();
+        let left = owned.saturating_sub(sold << 28);
+        let covered = u128::from(covered_q28(left) - left + owned);
         // What pays back borrowed underlying covers nothing.
         let borrows = i128::from(sums.spot_q30 >> 2) < i128::from(sums.owned_q28());
         let rises = if borrows {
@@ -124,7 +129,7 @@ impl MarketArrays {
         for right in core_cells() {
             let of = |change: i128| self.cell_delta(right, change);
             let change = pnl[right] - pnl[right - 1];
-            let uncovered = |long: i128| of(long).saturating_sub(owned);
+            let uncovered = |long: i128| of(long).saturating_sub(covered);
             let (change, fall) = (change + rounding, rounding - change);
             held = held.max(uncovered(change)).max(of(fall));
             unwound.most = unwound
@@ -132,14 +137,9 @@ impl MarketArrays {
                 .max(uncovered(change + rises[right]))
                 .max(of(fall - added.falls[right]));
         }
-        let mut sold = 0u64;
-        for order in orders {
+        for order in orders.iter().filter(|order| !is_underlying(order)) {
             let lots = order.lots.unsigned_abs();
-            if is_underlying(order) {
-                sold += if order.lots < 0 { lots } else { 0 };
-            } else {
-                unwound.add(self.largest_order_delta(order)?, lots);
-            }
+            unwound.add(self.largest_order_delta(order)?, lots);
         }
         // What is sold of owned underlying uncovers as much; beyond that it is borrowed, and counts as lots.
         let sold_q28 = u128::from(sold) << 28;
@@ -223,9 +223,17 @@ impl MarketArrays {
 
     /// The mean delta of a cell that profit and loss rises by so much in, at least 0: lots in Q28, rounded up.
     fn cell_delta(&self, right: usize, rise: i128) -> u128 {
-        let width = (self.multiple_q30(right) - self.multiple_q30(right - 1)).max(1);
+        let width = |right: usize| {
+            let width = self.multiple_q30(right) - self.multiple_q30(right - 1);
+            width.unsigned_abs().max(1)
+        };
+        // The smallest of those that are the same but for rounding, as of a book.
+        let here = width(right);
+        let alike = core_cells()
+            .map(width)
+            .filter(|other| here.abs_diff(*other) <= here >> 19);
         let rise = rise.max(0).unsigned_abs();
-        (rise << 30).div_ceil(width.unsigned_abs())
+        (rise << 30).div_ceil(alike.fold(here, u128::min))
     }
 }
 

@@ -36,6 +36,11 @@ pub(super) fn vega_q28(lots: StrikeLots, array: &StrikeArray) -> i64 {
     lots.options.wrapping_mul(up.wrapping_sub(now))
 }
 
+/// What owned underlying covers of a long delta: as much as its own is taken for, whatever cell's width divides it.
+pub(super) const fn covered_q28(owned_q28: u64) -> u64 {
+    owned_q28.saturating_add(owned_q28 >> 20)
+}
+
 /// Largest mean deltas over the cells of the core, lots in Q28, rounded up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CoreDeltas {
@@ -100,7 +105,9 @@ impl CoreDeltas {
     /// The largest that so much owned underlying does not cover: a long one beyond it, a short one as it is. Owned underlying
     /// that no short needs is collateral.
     pub fn uncovered_q28(&self, owned_q28: u64) -> u64 {
-        self.long_q28.saturating_sub(owned_q28).max(self.short_q28)
+        self.long_q28
+            .saturating_sub(covered_q28(owned_q28))
+            .max(self.short_q28)
     }
 }
 
