@@ -5,6 +5,7 @@
     reason = "a host program: overflow checks are on in every profile, and sums over user input are checked"
 )]
 
+mod account;
 mod demo;
 mod deploy;
 mod liquidation;
@@ -31,6 +32,8 @@ enum Command {
     Liquidation(liquidation::LiquidationCommand),
     /// Replays a price crash through the real program in an embedded SVM: accounts, margins, liquidations.
     Demo(demo::DemoCommand),
+    /// What an account on a cluster holds.
+    Account(account::AccountCommand),
     /// Compares a deployment file with a cluster, shows what is missing and, asked to, sends it.
     Deploy(deploy::DeployCommand),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Risk(command) => risk::run(&command),
         Command::Liquidation(command) => liquidation::run(&command),
         Command::Demo(command) => demo::run(&command),
+        Command::Account(command) => account::run(&command),
         Command::Deploy(command) => deploy::run(&command),
     }
 }

@@ -7,7 +7,7 @@ pub mod apply;
 pub mod config;
 mod differences;
 pub mod plan;
-mod rpc;
+pub mod rpc;
 mod table;
 
 use std::path::PathBuf;
