@@ -125,7 +125,7 @@ fn an_answer_adds_up() {
     };
     let alone = added(&parts);
     let scan = &got["scan"]["initial"];
-    // Markets without an entry of their own offset nothing, but need not lose most at once.
+    // Markets without an entry of their own offset nothing.
     assert_eq!(number(&scan["offset"]), 0.0);
     assert!((number(&got["scan"]["sum"]) - added(&parts[..1])).abs() < 2e-6);
     let terms = ["offset_loss", "largest_floor", "sum_floor"].map(|term| number(&scan[term]));
@@ -157,6 +157,29 @@ fn an_answer_adds_up() {
     }
     assert_eq!(got["rounding"], json!([]));
     assert_eq!(got["warnings"], json!([]));
+}
+
+#[test]
+fn markets_with_tails_elsewhere_add_up() {
+    let mut input = mixed_book();
+    let scan = |input: &Value| {
+        let got = answer("margin", input);
+        let scan = &got["scan"];
+        let numbers = [
+            &scan["offset_floor"],
+            &scan["sum"],
+            &scan["initial"]["scan_loss"],
+        ];
+        numbers.map(number)
+    };
+    // The first rise is three times the range in one market and twice in the other.
+    let [floor, sum, loss] = scan(&input);
+    assert_eq!((floor, loss), (1.0, sum));
+    // Markets that are alike need not lose most at once.
+    input["markets"][0]["parameters"]["tails"][1] = json!({"multiple": 2, "weight": 0.5});
+    let [floor, sum, loss] = scan(&input);
+    assert_eq!(floor, 0.35);
+    assert!(loss < sum, "{loss} {sum}");
 }
 
 #[test]
