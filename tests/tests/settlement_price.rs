@@ -682,3 +682,48 @@ fn after_the_window_little_is_at_risk_until_the_price_is_final() {
     pit.world.set_price(&btc, 50_000.0);
     assert_eq!(equity(&pit), 0);
 }
+
+#[test]
+fn what_is_fixed_saves_from_liquidation_and_is_paid_in_one() {
+    let (mut pit, time) = pit();
+    let btc = pit.btc().clone();
+    let poor = pit.house.trader(&mut pit.world, 500 * USD);
+    let future = Holding {
+        slot: pit.world.slot(&btc, Future, 0, 0),
+        lots: 30,
+        cost: -3_000_000_000,
+    };
+    pit.world.hold(&poor, &pit.maker, &btc, &[future]);
+    pit.minutes(time, 0..10, 100_000.0);
+    let report = |pit: &Pit, trader| pit.world.report(trader, &[&btc]);
+    // At the index alone 200 would be left of 500, against a margin of 345 and more.
+    pit.world.set_price(&btc, 90_000.0);
+    assert!((report(&pit, &poor).equity.0 - 300_000_000).abs() < 50);
+    let refused = pit
+        .world
+        .liquidate(&pit.house, &pit.taker, &poor, &pit.markets);
+    refused.refused(E::NotLiquidatable);
+    // A third is fixed at 100,000 and the rest stands at 85,000: 90,000.
+    pit.world.set_price(&btc, 85_000.0);
+    let (before, taker) = (report(&pit, &poor), report(&pit, &pit.taker));
+    assert!((before.equity.0 - 200_000_000).abs() < 50);
+    assert!(before.is_liquidatable());
+    let taken = pit
+        .world
+        .liquidate(&pit.house, &pit.taker, &poor, &pit.markets);
+    taken.ok();
+    let after = report(&pit, &poor);
+    assert!(after.health_initial().unwrap() > before.health_initial().unwrap());
+    assert!(!after.is_liquidatable());
+    // What the account paid beyond mark the liquidator has, but for the insurance fund's share.
+    let taken = 30 - pit.world.account(&poor).lots(btc.index, future.slot);
+    assert!((1..30).contains(&taken), "{taken}");
+    let paid = before.equity.0 - after.equity.0;
+    let earned = report(&pit, &pit.taker).equity.0 - taker.equity.0;
+    // Half a percent of the 56,667 that a lot of a thousandth still moves with.
+    assert!(
+        (paid - taken * 283_333).abs() <= taken + 2,
+        "{paid} {taken}"
+    );
+    assert!((0..=paid).contains(&earned), "{earned} of {paid}");
+}
