@@ -297,4 +297,56 @@ proptest! {
         let held = (risk.option_value.0 + risk.linear_value.0) as f64;
         prop_assert!((held - value * 1e8).abs() <= 4.0 + absolute);
     }
+
+    /// Against a dense grid of spot, in floating point: the core range at each volatility level.
+    #[test]
+    fn the_certified_loss_covers_the_whole_range(seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let averaging = after(random.below(30) as i64, SPOT * (80 + random.below(40)) / 100);
+        let mut arrays = window(&averaging);
+        let share = averaging.open_share_q30 as f64 / ONE_Q30 as f64;
+        let fixed = averaging.fixed.0 as f64 / SPOT as f64;
+        let tau = averaging.variance_seconds as f64 / (365.0 * 86_400.0);
+        let (mut legs, mut held) = (Vec::new(), Vec::new());
+        for _ in 0..1 + random.below(6) {
+            let lots = random.below(2_001) as i64 - 1_000;
+            // Most of them where the average will be, some far off.
+            let centre = fixed + share;
+            let off = [0.01, 0.1, 0.5];
+            let off = random.pick(&off) * random.uniform(-1.0, 1.0);
+            let strike = ((centre * (1.0 + off)) * SPOT as f64) as u64;
+            let kind = [None, Some(OptionKind::Call), Some(OptionKind::Put)][random.below(3) as usize];
+            let instrument = match kind {
+                None => arrays.future(0).unwrap(),
+                Some(kind) => option(&mut arrays, kind, strike),
+            };
+            legs.push(Leg { instrument, lots });
+            held.push((kind, strike as f64 / SPOT as f64 - fixed, lots as f64));
+        }
+        let levels = arrays.grid().vol_multipliers_q30(900);
+        let value = |spot: f64, level: f64| -> f64 {
+            let forward = share * spot;
+            let total = VOL_PPB as f64 * 1e-9 * level * tau.sqrt();
+            held.iter().map(|(kind, rest, lots)| {
+                let call = if *rest <= 0.0 { forward - rest } else { support::call(forward, *rest, total) };
+                lots * match kind {
+                    None => forward,
+                    Some(OptionKind::Call) => call,
+                    Some(OptionKind::Put) => call - forward + rest,
+                }
+            }).sum()
+        };
+        let now = value(1.0, 1.0);
+        let mut worst = 0f64;
+        for level in levels.map(|level| level as f64 / ONE_Q30 as f64) {
+            for point in 0..=400 {
+                let spot = 1.0 + 0.16 * (f64::from(point) / 200.0 - 1.0);
+                worst = worst.max(now - value(spot, level));
+            }
+        }
+        let mut risk = MarketRisk::EMPTY;
+        arrays.evaluate(&legs, &mut risk).unwrap();
+        let certified = risk.certified_loss.0 as f64 / 1e8;
+        prop_assert!(certified + 1e-9 >= worst, "{certified} {worst} {share} {fixed} {held:?}");
+    }
 }
