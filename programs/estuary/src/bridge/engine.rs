@@ -345,6 +345,6 @@ pub fn assess(
     now: i64,
 ) -> Result<MarginReport> {
     let totals = visit_markets(account, owner, markets, now, &mut |_, _, _| Ok(()))?;
-    let offsets = offsets(account, markets, now)?;
+    let offsets = offsets(markets, now);
     totals.report_with(&offsets).map_err(risk_error)
 }

@@ -4,7 +4,7 @@ use super::{
     engine::{book, new_arrays, totals_outside},
     liquidation_error,
     matured::constant,
-    offsets::offsets_of,
+    offsets::offsets,
     positions_in, risk_error, tokens_in, MarketData,
 };
 use crate::{
@@ -92,10 +92,7 @@ impl Liquidation {
         let mut takes = Vec::with_capacity(MAX_TAKES);
         let outside = totals_outside(account, markets)?;
         // The liquidator may have all of these markets afterwards.
-        let held = account
-            .priced_markets()?
-            .union(liquidator.priced_markets()?);
-        let offsets = offsets_of(&[held], markets, now);
+        let offsets = offsets(markets, now);
         let outside = (outside, &offsets);
         let outcome =
             plan(outside, max_notional, &mut views, &mut takes).map_err(liquidation_error)?;

@@ -4,10 +4,7 @@ use super::{errors::offset_error, MarketData};
 use crate::{
     error::EstuaryError,
     instructions::OffsetArgs,
-    state::{
-        MarginAccount, Market, MarketSet, PairEntry, StoredReturns, StoredTerms,
-        OFFSET_DELAY_SECONDS,
-    },
+    state::{Market, MarketSet, PairEntry, StoredReturns, StoredTerms, OFFSET_DELAY_SECONDS},
 };
 use anchor_lang::prelude::*;
 use estuary_risk::{
@@ -138,20 +135,18 @@ const fn tails(market: &Market) -> Tails<'_> {
     }
 }
 
-/// How far the priced ones of `markets` offset each other for an account, in their order: the order in which its books are
-/// added up. Pairs that it does not have are left without.
-///
-/// # Errors
-/// [`EstuaryError::MarketUnknown`] for a position with an index no market can have.
-pub fn offsets(account: &MarginAccount, markets: &[MarketData<'_>], now: i64) -> Result<Offsets> {
-    Ok(offsets_of(&[account.priced_markets()?], markets, now))
+/// How far the priced ones of `markets`, those of one account, offset each other, in their order: the order in which its
+/// books are added up.
+#[must_use]
+pub fn offsets(markets: &[MarketData<'_>], now: i64) -> Offsets {
+    offsets_of(&[], markets, now)
 }
 
-/// [`offsets`] of accounts that have something in these sets of markets.
+/// [`offsets`] of accounts that have something in these sets of markets; pairs that none of them has are left without.
 #[must_use]
 #[inline(never)]
 pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> Offsets {
-    if held.iter().all(|markets| markets.len() < 2) {
+    if markets.len() < 2 || !held.is_empty() && held.iter().all(|markets| markets.len() < 2) {
         return Offsets::NONE;
     }
     let priced = || markets.iter().filter(|market| market.price.is_some());
@@ -177,7 +172,7 @@ pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> O
         for entry in header.offsets.iter().take_while(|entry| entry.is_used != 0) {
             let is_held =
                 |set: &MarketSet| set.contains(header.index) && set.contains(entry.market);
-            if !held.iter().any(is_held) {
+            if !held.is_empty() && !held.iter().any(is_held) {
                 continue;
             }
             let mut earlier = known.iter().enumerate();

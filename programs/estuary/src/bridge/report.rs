@@ -63,7 +63,7 @@ pub(super) fn fill_summary(
     markets: &[MarketData<'_>],
     now: i64,
 ) -> Result<()> {
-    let offsets = offsets(account, markets, now)?;
+    let offsets = offsets(markets, now);
     let portfolio = totals.portfolio_with(&offsets).map_err(risk_error)?;
     let (initial, maintenance) = (
         portfolio.initial.scenario_loss,

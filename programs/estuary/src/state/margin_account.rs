@@ -186,12 +186,13 @@ impl MarginAccount {
     /// Whether anything needs the account's tokens as margin: positions, or debts beyond its cash.
     #[must_use]
     pub fn needs_tokens(&self) -> bool {
+        if self.position_count > 0 {
+            return true;
+        }
         let cash = i128::from(self.cash());
-        let left = self
-            .unsettled
-            .iter()
-            .fold(cash, |sum, one| sum.saturating_add(one.carry.min(0).into()));
-        self.position_count > 0 || left < 0
+        let owed = self.unsettled.iter().map(|one| one.carry.min(0));
+        let left = owed.fold(cash, |sum, owed| sum.saturating_add(owed.into()));
+        left < 0
     }
 
     /// What the account owes to a market beside positions, micro-units.
