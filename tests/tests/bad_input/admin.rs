@@ -277,6 +277,11 @@ fn create_market() -> Row {
         )
         .case(
             OverflowingAmount,
+            E::LiquidationVegaInvalid,
+            args(|args| args.liquidation_vega_ppm = u32::MAX),
+        )
+        .case(
+            OverflowingAmount,
             E::LiquidationInsuranceInvalid,
             args(|args| args.liquidation_insurance_ppm = u32::MAX),
         )
