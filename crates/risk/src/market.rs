@@ -552,11 +552,12 @@ impl InverseSpot {
         })
     }
 
-    /// K/S in Q30, off by less than 0.6 of a unit up to 64 times spot, saturating at 2^62.
+    /// K/S in Q30 to the nearest but for 2^-39 of itself and a hundredth of a unit, saturating at 2^62.
     fn ratio_q30(&self, strike: Price) -> i64 {
-        // A product of 128 bits costs five times as much on chain. 40 bits of the mantissa are good to 2^-39.
+        // A product of 128 bits costs five times as much on chain. 40 bits of the mantissa are good to 2^-39, and a unit of
+        // `low` is at most a 2^8th of one of the ratio.
         let shift = self.shift.wrapping_sub(47);
-        if strike.0 < 1 << 47 && (1..64).contains(&shift) {
+        if strike.0 < 1 << 47 && (8..64).contains(&shift) {
             let mantissa = self.mantissa >> 23;
             // At most 2^23 × 2^40, and less than 2^40 more.
             let high = (strike.0 >> 24).wrapping_mul(mantissa);

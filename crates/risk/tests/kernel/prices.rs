@@ -153,6 +153,7 @@ impl<'a> Reference<'a> {
         let scale = forward.max(self.strike);
         let vega = forward * normal_pdf(d1);
         let bound = N_ERROR * (forward + self.strike)
+            + self.strike * q(-39)
             + 1.05 * vega * (level * self.vol_error + q(-31))
             + vega_of_log(forward, x, s);
         Value {

@@ -172,7 +172,8 @@ pub fn largest_bound(largest_rho: f64, level: f64, vol: f64) -> f64 {
                 let of_level = steepest * shape.slope * q(-29) + q(-33) + q(-37) * shape.h.sqrt();
                 let error =
                     vol * q(-33) + s * (q(-31) + shape.relative) + level * of_level + q(-31);
-                let bound = 2.0 * CDF_ERROR_Q40 as f64 * q(-40) + 1.05 * largest_vega(s) * error;
+                let of_normals = 2.0 * CDF_ERROR_Q40 as f64 * q(-40);
+                let bound = of_normals + q(-39) + 1.05 * largest_vega(s) * error;
                 largest = largest.max(bound);
             }
         }
