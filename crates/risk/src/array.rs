@@ -5,7 +5,7 @@
 //! a call less the linear leg (`margin-model.md`, section 4, netting by parity).
 
 use crate::blocks::{BlockShocks, BASIS, BLOCK_COLUMNS};
-use crate::fixed::{ln_of_q30, sqrt_tau_q32};
+use crate::fixed::{ln_of_q30, sqrt_tau_q32, zeros_around_one_q30};
 use crate::normal::{cdf_shifted_q30, CDF_CLAMP_Q32};
 use crate::scenario::{
     Scenario, ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_MOVES, VOL_BASE, VOL_LEVELS,
@@ -223,7 +223,7 @@ impl VolLevel {
     /// A multiplier in Q30, kept within 1 and 2^37.
     pub fn new(multiplier_q30: u64) -> Self {
         let multiplier_q30 = multiplier_q30.clamp(1, (1 << 37) - 1);
-        let zeros = multiplier_q30.leading_zeros();
+        let zeros = zeros_around_one_q30(multiplier_q30);
         let reciprocal = reciprocal(multiplier_q30, zeros);
         Self {
             multiplier_q30,

@@ -125,7 +125,22 @@ pub(crate) fn quotient_of_wide(high: u64, low: u64, divisor: u64) -> (u64, u64) 
 /// the fifth power (the sixth is below 2^-44). To take the logarithm of a Q-format number subtract
 /// `n * LN_2_Q40`.
 pub fn ln_q40(v: u64) -> i64 {
-    let zeros = v.max(1).leading_zeros();
+    ln_with_zeros(v, v.max(1).leading_zeros())
+}
+
+/// Leading zeros of a number that is mostly between a half and two in Q30: chain has no instruction that counts them.
+#[inline(always)]
+pub(crate) const fn zeros_around_one_q30(v: u64) -> u32 {
+    match v >> 29 {
+        1 => 34,
+        2 | 3 => 33,
+        _ => v.leading_zeros(),
+    }
+}
+
+/// [`ln_q40`] by the leading zeros of `v`, those of 1 for 0.
+#[inline(always)]
+fn ln_with_zeros(v: u64, zeros: u32) -> i64 {
     let mantissa_q47 = (v.max(1) << zeros) >> 16;
     let exponent = i64::from(63_u32.wrapping_sub(zeros));
     let (reciprocal_q16, node_q44) = LN_NODES[((mantissa_q47 >> 41) & 63) as usize];
@@ -154,7 +169,8 @@ pub fn ln_q40(v: u64) -> i64 {
 /// Natural logarithm in Q40 of a positive Q30 number; one unit more of error than [`ln_q40`].
 pub fn ln_of_q30(v_q30: i64) -> i64 {
     // The logarithm of a u64 is below 2^46.
-    ln_q40(v_q30.unsigned_abs()).wrapping_sub(LN_ONE_Q30_Q40)
+    let v = v_q30.unsigned_abs().max(1);
+    ln_with_zeros(v, zeros_around_one_q30(v)).wrapping_sub(LN_ONE_Q30_Q40)
 }
 
 /// e^x in Q30 for x in Q40: error at most 1.2 units of Q30 times max(1, e^x).

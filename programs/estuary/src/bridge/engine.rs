@@ -305,6 +305,20 @@ pub fn totals_outside(
     Ok(totals)
 }
 
+/// The most positions that an account has in a market.
+fn most_positions(account: &MarginAccount) -> usize {
+    let (mut most, mut here, mut market) = (0usize, 0usize, None);
+    // They are in the order of their markets.
+    for position in account.open_positions() {
+        if market != Some(position.market) {
+            (here, market) = (0, Some(position.market));
+        }
+        here = here.saturating_add(1);
+        most = most.max(here);
+    }
+    most
+}
+
 /// Calls `visit` with each market of an account in turn, its book there evaluated, and returns the totals.
 ///
 /// # Errors
@@ -317,10 +331,7 @@ pub fn visit_markets<'m>(
     visit: &mut Visit<'_, 'm>,
 ) -> Result<AccountTotals> {
     let mut totals = totals_outside(account, markets)?;
-    let most_series = markets
-        .iter()
-        .map(|market| positions_in(account, market.header.index).len());
-    let Some(mut engine) = Engine::new(markets, most_series.max().unwrap_or(0))? else {
+    let Some(mut engine) = Engine::new(markets, most_positions(account))? else {
         return Ok(totals);
     };
     for market in markets.iter().filter(|market| market.price.is_some()) {

@@ -55,8 +55,10 @@ impl MarketData<'_> {
 pub fn positions_in(account: &MarginAccount, market: u16) -> &[Position] {
     let positions = account.open_positions();
     let start = positions.partition_point(|position| position.market < market);
-    let end = positions.partition_point(|position| position.market <= market);
-    positions.get(start..end).unwrap_or_default()
+    let from = positions.get(start..).unwrap_or_default();
+    // Few enough that counting them is no dearer than a second search.
+    let here = from.iter().take_while(|position| position.market == market);
+    from.get(..here.count()).unwrap_or_default()
 }
 
 /// Tokens of an account whose market this is.

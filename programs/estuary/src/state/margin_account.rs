@@ -116,8 +116,13 @@ impl MarginAccount {
     /// [`EstuaryError::MarketUnknown`] for an index no market can have.
     pub fn open_markets(&self) -> Result<MarketSet> {
         let mut set = MarketSet::default();
+        let mut last = None;
+        // They are in the order of their markets.
         for position in self.open_positions() {
-            set.insert(position.market)?;
+            if last != Some(position.market) {
+                set.insert(position.market)?;
+                last = Some(position.market);
+            }
         }
         Ok(set)
     }
