@@ -1,6 +1,7 @@
 //! The fullest books that can exist, for the limits of a transaction and the benchmark.
 
 use crate::setup::{btc_args, flat_slice, mantissa, offsets_with, DAY, USD, USUAL_FEES, VOL_PPB};
+use crate::world::MAX_HEAP;
 use crate::{ix, token, Holding, House, Random, Trader, Underlying, World};
 use estuary::instructions::{CreateMarketArgs, SeriesArgs};
 use estuary::state::{Clearinghouse, SeriesKind, MAX_BANKS, MAX_POSITIONS};
@@ -126,9 +127,6 @@ pub const SHAPES: [(u8, bool); 6] = [
     (8, false),
     (1, true),
 ];
-
-/// Heap of a transaction that asks for all it can.
-const MAX_HEAP: u32 = 256 * 1024;
 
 /// A weak account and a flat liquidator, before the weak one holds anything.
 pub struct Stage {

@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 /// When every world begins: 9 October 2025.
 pub const START: i64 = 1_760_000_000;
 /// Most heap a transaction can ask for, bytes.
-const MAX_HEAP: u32 = 256 * 1024;
+pub const MAX_HEAP: u32 = 256 * 1024;
 /// Heap of a transaction that asks for none.
 const USUAL_HEAP: u32 = 32 * 1024;
 /// Most compute units a transaction can ask for.

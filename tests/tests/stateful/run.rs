@@ -6,6 +6,7 @@ use estuary::state::{MarginAccount, MarketLedger};
 use estuary_risk::margin::MarginReport;
 use estuary_tests::setup::{btc_args, sol_args, BTC_PRICE, SOL_PRICE, USD, USUAL_FEES};
 use estuary_tests::token::mint;
+use estuary_tests::world::MAX_HEAP;
 use estuary_tests::{
     ix, EstuaryError, House, InstructionError, Keypair, Pubkey, Random, Signer, Token, Trader,
     Underlying, World,
@@ -68,6 +69,8 @@ pub fn name(program: &Pubkey, error: &InstructionError) -> String {
 impl Run {
     pub fn new(seed: u64) -> Self {
         let (mut world, house) = World::with_house();
+        // What the client asks for: without it a liquidation of many positions fails for want of memory.
+        world.use_heap(MAX_HEAP);
         let markets = [(btc_args(), BTC_PRICE), (sol_args(), SOL_PRICE)].map(|(args, price)| {
             let args = USUAL_FEES.of(args);
             house.create_market(&mut world, &args, price)
