@@ -52,6 +52,15 @@ pub(super) fn money(at: &At<'_>, notes: &mut Notes) -> Result<i128, InputError> 
         .ok_or_else(|| at.fail(format!("{value} does not fit 64 bits of micro-units")))
 }
 
+/// A fraction in parts per million, to the nearest.
+pub(super) fn ppm(at: &At<'_>, notes: &mut Notes) -> Result<u32, InputError> {
+    let value = at.not_negative()?;
+    notes
+        .nearest(&at.path, value, 6)
+        .and_then(|ppm| u32::try_from(ppm).ok())
+        .ok_or_else(|| at.fail(format!("{value} is out of range")))
+}
+
 fn find_market(at: &At<'_>, markets: &[Market]) -> Result<usize, InputError> {
     let symbol = at.text()?;
     markets
@@ -76,14 +85,20 @@ pub(super) fn named(fields: &Fields<'_>, markets: &[Market]) -> Result<(usize, u
     Ok((market, series))
 }
 
+/// The quantity of a trade, and where it stands.
+pub(super) fn traded<'n>(fields: &Fields<'n>) -> Result<(At<'n>, Decimal), InputError> {
+    let at = fields.required("quantity")?;
+    let quantity = at.decimal()?;
+    if quantity == Decimal::ZERO {
+        return Err(at.fail("must not be 0"));
+    }
+    Ok((at, quantity))
+}
+
 fn read_order(at: &At<'_>, markets: &[Market]) -> Result<PendingOrder, InputError> {
     let fields = at.object(&["market", "series", "quantity", "price"])?;
     let (market, series) = named(&fields, markets)?;
-    let at_quantity = fields.required("quantity")?;
-    let quantity = at_quantity.decimal()?;
-    if quantity == Decimal::ZERO {
-        return Err(at_quantity.fail("must not be 0"));
-    }
+    let (at_quantity, quantity) = traded(&fields)?;
     let at_limit = fields.required("price")?;
     let limit = match markets[market].series[series].kind {
         SeriesKind::Option { .. } => at_limit.not_negative()?,

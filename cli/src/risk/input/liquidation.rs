@@ -2,6 +2,7 @@
 
 use estuary_risk::liquidation::DiscountParameters;
 
+use super::account::ppm;
 use crate::risk::decimal::Decimal;
 use crate::risk::json::{At, Fields, InputError};
 use crate::risk::notes::Notes;
@@ -43,14 +44,6 @@ pub fn read_discount(
         }
     }
     Ok(discount)
-}
-
-fn ppm(at: &At<'_>, notes: &mut Notes) -> Result<u32, InputError> {
-    let value = at.not_negative()?;
-    notes
-        .nearest(&at.path, value, 6)
-        .and_then(|ppm| u32::try_from(ppm).ok())
-        .ok_or_else(|| at.fail(format!("{value} is out of range")))
 }
 
 /// The decimals of a lot, which is a power of ten.

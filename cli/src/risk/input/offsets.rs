@@ -3,6 +3,7 @@
 use estuary_risk::portfolio::{Offset, Offsets, MAX_MARKETS, MAX_OFFSET_PPM, MIN_FLOOR_PPM};
 use estuary_risk::units::ONE_PPM;
 
+use super::account::ppm;
 use super::Market;
 use crate::risk::json::{At, Fields, InputError};
 use crate::risk::notes::Notes;
@@ -98,12 +99,4 @@ fn share(at: &At<'_>, notes: &mut Notes) -> Result<u32, InputError> {
         return Err(at.fail("must be at most 0.95"));
     }
     Ok(share)
-}
-
-fn ppm(at: &At<'_>, notes: &mut Notes) -> Result<u32, InputError> {
-    let value = at.not_negative()?;
-    notes
-        .nearest(&at.path, value, 6)
-        .and_then(|ppm| u32::try_from(ppm).ok())
-        .ok_or_else(|| at.fail(format!("{value} is out of range")))
 }

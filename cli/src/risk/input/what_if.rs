@@ -1,6 +1,6 @@
 //! Legs and cash that the account might add.
 
-use super::account::{money, named};
+use super::account::{money, named, traded};
 use super::{Account, Added, Holding, Market, SeriesKind};
 use crate::risk::decimal::Decimal;
 use crate::risk::json::{At, InputError};
@@ -30,11 +30,7 @@ pub fn read(
 fn add_leg(at: &At<'_>, after: &mut Account, markets: &[Market]) -> Result<(), InputError> {
     let fields = at.object(&["market", "series", "quantity", "price"])?;
     let (market, series) = named(&fields, markets)?;
-    let at_quantity = fields.required("quantity")?;
-    let quantity = at_quantity.decimal()?;
-    if quantity == Decimal::ZERO {
-        return Err(at_quantity.fail("must not be 0"));
-    }
+    let (at_quantity, quantity) = traded(&fields)?;
     let is_option = matches!(
         markets[market].series[series].kind,
         SeriesKind::Option { .. }
