@@ -185,13 +185,7 @@ impl<'info> MarketView<'info> {
             let limits = PriceLimits::of(header, ledger.last_publish_time, now);
             (limits, ledger.claims.lowered_rounds(), ledger.returns)
         };
-        let price = price.map(|price| {
-            // A margin account of the instruction, given in a price's place, is borrowed already.
-            let data = price
-                .try_borrow_data()
-                .map_err(|_| error!(EstuaryError::PriceAccountOwner))?;
-            oracle::read(price.key, price.owner, &data, header)?.check(&limits)
-        });
+        let price = price.map(|price| oracle::checked(price, header, &limits));
         Ok(Self {
             price: price.transpose()?,
             market,

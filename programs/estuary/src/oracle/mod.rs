@@ -99,6 +99,22 @@ impl PriceLimits {
     }
 }
 
+/// Reads and checks the price account of a market.
+///
+/// # Errors
+/// [`EstuaryError::PriceAccountOwner`] for another account of the instruction, which is borrowed already; those of [`read`]
+/// and [`FeedPrice::check`].
+pub fn checked(
+    account: &AccountInfo<'_>,
+    market: &Market,
+    limits: &PriceLimits,
+) -> Result<CheckedPrice> {
+    let data = account
+        .try_borrow_data()
+        .map_err(|_| error!(EstuaryError::PriceAccountOwner))?;
+    read(account.key, account.owner, &data, market)?.check(limits)
+}
+
 impl FeedPrice {
     /// Checks a price against a market's limits and converts it to the market's exponent.
     ///

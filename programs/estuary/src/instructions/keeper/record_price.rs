@@ -1,7 +1,6 @@
 //! Records the price of a market in which nobody trades.
 
 use crate::{
-    error::EstuaryError,
     market_view::check_ledger,
     oracle::{self, PriceLimits},
     state::{self, MarketLedger, MarketRef, StateAccount},
@@ -27,7 +26,8 @@ impl<'info> RecordPrice<'info> {
     /// gaps. A price that the ledger has seen changes nothing.
     ///
     /// # Errors
-    /// [`EstuaryError::LedgerOfAnotherMarket`], [`EstuaryError::PriceOlderThanLast`], those of the market and of prices.
+    /// [`crate::EstuaryError::LedgerOfAnotherMarket`], [`crate::EstuaryError::PriceOlderThanLast`], those of the market and
+    /// of prices.
     pub fn handle(ctx: Context<'info, Self>) -> Result<()> {
         let accounts = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
@@ -35,13 +35,7 @@ impl<'info> RecordPrice<'info> {
         check_ledger(&accounts.ledger, accounts.market.key)?;
         let mut ledger = state::write(&accounts.ledger)?;
         let limits = PriceLimits::of(&market.header, ledger.last_publish_time, now);
-        let account = accounts.price.as_ref();
-        // The ledger, given in a price's place, is borrowed already.
-        let data = account
-            .try_borrow_data()
-            .map_err(|_| error!(EstuaryError::PriceAccountOwner))?;
-        let price = oracle::read(account.key, account.owner, &data, &market.header)?;
-        let price = price.check(&limits)?;
+        let price = oracle::checked(accounts.price.as_ref(), &market.header, &limits)?;
         ledger.record_price(price.publish_time, price.price)?;
         ledger.invariant()
     }

@@ -1,7 +1,6 @@
 //! Records a price for the average that an expiry is settled at.
 
 use crate::{
-    error::EstuaryError,
     market_view::check_ledger,
     oracle::{self, PriceLimits},
     state::{self, MarketLedger, MarketMut, StateAccount},
@@ -29,8 +28,8 @@ impl<'info> RecordSettlementPrice<'info> {
     /// price if enough minutes are filled; otherwise the one that fills enough does.
     ///
     /// # Errors
-    /// [`EstuaryError::ExpiryUnknown`], [`EstuaryError::SettlementWindowNotOpen`],
-    /// [`EstuaryError::SettlementMinuteRecorded`], [`EstuaryError::SettlementPriceFinal`], those of prices.
+    /// [`crate::EstuaryError::ExpiryUnknown`], [`crate::EstuaryError::SettlementWindowNotOpen`],
+    /// [`crate::EstuaryError::SettlementMinuteRecorded`], [`crate::EstuaryError::SettlementPriceFinal`], those of prices.
     pub fn handle(ctx: Context<'info, Self>, expiry: i64) -> Result<()> {
         let accounts = ctx.accounts;
         let now = Clock::get()?.unix_timestamp;
@@ -39,13 +38,7 @@ impl<'info> RecordSettlementPrice<'info> {
         let index = market.header.expiry_at(expiry)?;
         let mut ledger = state::write(&accounts.ledger)?;
         let limits = PriceLimits::of(&market.header, ledger.last_publish_time, now);
-        let account = accounts.price.as_ref();
-        // The market, given in a price's place, is borrowed already.
-        let data = account
-            .try_borrow_data()
-            .map_err(|_| error!(EstuaryError::PriceAccountOwner))?;
-        let price = oracle::read(account.key, account.owner, &data, &market.header)?;
-        let price = price.check(&limits)?;
+        let price = oracle::checked(accounts.price.as_ref(), &market.header, &limits)?;
         let average = &mut market.header.expiry_mut(index)?.average;
         average.record(expiry, price.publish_time, price.price)?;
         if price.publish_time >= expiry && average.has_enough() {
