@@ -20,7 +20,7 @@ pub const START: i64 = 1_760_000_000;
 /// Most heap a transaction can ask for, bytes.
 pub const MAX_HEAP: u32 = 256 * 1024;
 /// Heap of a transaction that asks for none.
-const USUAL_HEAP: u32 = 32 * 1024;
+pub const USUAL_HEAP: u32 = 32 * 1024;
 /// Most compute units a transaction can ask for.
 const COMPUTE_UNITS: u64 = 1_400_000;
 

@@ -4,12 +4,8 @@ use estuary::report::ReportPage;
 use estuary::state::MAX_BANKS;
 use estuary_tests::full_books::{each, spreads, stage, wide_market};
 use estuary_tests::setup::USD;
+use estuary_tests::world::{MAX_HEAP, USUAL_HEAP};
 use estuary_tests::{ix, token, House, Token, Trader, Underlying, World};
-
-/// Heap of a transaction that does not ask for more.
-const USUAL_HEAP: u32 = 32 * 1024;
-/// Heap of a transaction that asks for all it can.
-const MAX_HEAP: u32 = 256 * 1024;
 
 /// A little of every token there can be, over all markets.
 fn tokens(world: &mut World, house: &House, markets: &[Underlying], trader: &Trader) -> Vec<Token> {
