@@ -6,7 +6,7 @@
 
 use crate::blocks::{BlockShocks, BASIS, BLOCK_COLUMNS};
 use crate::fixed::{ln_of_q30, sqrt_tau_q32, zeros_around_one_q30};
-use crate::normal::{cdf_shifted_q30, CDF_CLAMP_Q32};
+use crate::normal::{cdf_shifted_q30, cdf_within_q30, CDF_CLAMP_Q32, CDF_RANGE_Q32};
 use crate::scenario::{
     Scenario, ScenarioGrid, CENTRE_COLUMN, CENTRE_NODE, COLUMNS, SPOT_MOVES, VOL_BASE, VOL_LEVELS,
     VOL_UP,
@@ -242,6 +242,8 @@ struct InverseVol {
     /// Half the volatility, plus the shift of [`cdf_shifted_q30`].
     shifted_half_q32: i64,
     vol_q32: i64,
+    /// Neither d2, shifted likewise, nor d1 is clamped where d2 is below this as a number without a sign.
+    unclamped_q32: u64,
 }
 
 impl InverseVol {
@@ -276,6 +278,7 @@ impl InverseVol {
             shift,
             shifted_half_q32: (vol_q32 >> 1).cast_signed().wrapping_add(CDF_CLAMP_Q32),
             vol_q32: vol_q32.cast_signed(),
+            unclamped_q32: CDF_RANGE_Q32.saturating_sub(vol_q32),
         }
     }
 
@@ -308,8 +311,20 @@ impl InverseVol {
         // below 2^58 and half a volatility below 2^37.
         let shifted_d1 =
             (log_q28.wrapping_mul(self.mantissa) >> self.shift).wrapping_add(self.shifted_half_q32);
-        let n1 = cdf_shifted_q30(shifted_d1);
-        let n2 = cdf_shifted_q30(shifted_d1.wrapping_sub(self.vol_q32));
+        let shifted_d2 = shifted_d1.wrapping_sub(self.vol_q32);
+        // Far from the strike both are 0 or 1, and one comparison knows that nothing is clamped elsewhere.
+        let (n1, n2) = if shifted_d2.cast_unsigned() < self.unclamped_q32 {
+            (
+                cdf_within_q30(shifted_d1.cast_unsigned()),
+                cdf_within_q30(shifted_d2.cast_unsigned()),
+            )
+        } else if shifted_d1 <= 0 {
+            return (0, 0);
+        } else if shifted_d2 >= CDF_RANGE_Q32.cast_signed() {
+            (ONE_Q30, ONE_Q30)
+        } else {
+            clamped_cdfs_q30(shifted_d1, shifted_d2)
+        };
         // F_j/S < 8 and N ≤ 1: the first product is below 2^63; a call is worth at least nothing, so
         // the second exceeds it by no more than the kernel's error and the difference is in range.
         let value = moved_forward_q30
@@ -317,6 +332,23 @@ impl InverseVol {
             .wrapping_sub(strike_ratio_q30.wrapping_mul(n2));
         (value, n1)
     }
+}
+
+/// N(d1) and N(d2), each shifted, where one of them may be clamped: Q30.
+#[inline(always)]
+fn clamped_cdfs_q30(shifted_d1: i64, shifted_d2: i64) -> (i64, i64) {
+    /// One result, so that it comes back in a register.
+    #[cold]
+    #[inline(never)]
+    fn packed(shifted_d1: i64, shifted_d2: i64) -> u64 {
+        let (n1, n2) = (cdf_shifted_q30(shifted_d1), cdf_shifted_q30(shifted_d2));
+        (n1 << 32 | n2).cast_unsigned()
+    }
+    let both = packed(shifted_d1, shifted_d2);
+    (
+        (both >> 32).cast_signed(),
+        (both & 0xffff_ffff).cast_signed(),
+    )
 }
 
 /// Values of a call in the columns of the blocks, Q28.
@@ -496,3 +528,37 @@ fn slope_q28(forward_ratio_q30: i64, n1_q30: i64) -> u32 {
 }
 
 const _: () = assert!(VOL_BASE == 1 && VOL_UP == 2 && VOL_LEVELS == 3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_the_same_wherever_its_cdfs_are_clamped() {
+        let vols = (9..=38).flat_map(|bits| [1u64 << bits, (1 << bits) | (1 << (bits - 2))]);
+        let mut kinds = [0u32; 4];
+        for vol in vols.filter(|vol| *vol <= TOTAL_VOL_MAX_Q32) {
+            let inverse = InverseVol::new(vol);
+            for step in -4_000..=4_000i64 {
+                // Even steps of the logarithm, then of d up to ±12 where the logarithm stays below 8.
+                let of_d = (step * vol as i64 / 333) >> 4;
+                for log_q28 in [step << 19, of_d.clamp(-(8 << 28), 8 << 28)] {
+                    let d1 =
+                        ((log_q28 * inverse.mantissa) >> inverse.shift) + inverse.shifted_half_q32;
+                    let d2 = d1 - inverse.vol_q32;
+                    let (n1, n2) = (cdf_shifted_q30(d1), cdf_shifted_q30(d2));
+                    let (forward, strike) = (3 * ONE_Q30 / 2, ONE_Q30);
+                    let expected = (forward * n1 - strike * n2, n1);
+                    assert_eq!(
+                        inverse.call(log_q28, forward, strike),
+                        expected,
+                        "{vol} {log_q28}"
+                    );
+                    let within = |d: i64| (0..CDF_RANGE_Q32 as i64).contains(&d);
+                    kinds[usize::from(within(d1)) * 2 + usize::from(within(d2))] += 1;
+                }
+            }
+        }
+        assert!(kinds.iter().all(|count| *count > 1_000), "{kinds:?}");
+    }
+}

@@ -11,6 +11,8 @@ pub const CDF_ERROR_Q40: i64 = 730;
 
 /// The argument is clamped to plus or minus this (Q32): 8, where the tail is 6.3e-16.
 pub const CDF_CLAMP_Q32: i64 = 8 << 32;
+/// The width of what is not clamped (Q32): 16.
+pub(crate) const CDF_RANGE_Q32: u64 = 16 << 32;
 
 /// N(d) in Q30 for d in Q32, in `0..=2^30`, for every `i64`; at most [`CDF_ERROR_Q40`] from the truth.
 ///
@@ -26,11 +28,21 @@ pub fn cdf_q30(d_q32: i64) -> i64 {
 #[inline(always)]
 pub(crate) fn cdf_shifted_q30(shifted_q32: i64) -> i64 {
     let mut u = shifted_q32 as u64;
-    if u >= 1 << 36 {
-        u = if shifted_q32 < 0 { 0 } else { (1 << 36) - 1 };
+    if u >= CDF_RANGE_Q32 {
+        u = if shifted_q32 < 0 {
+            0
+        } else {
+            CDF_RANGE_Q32 - 1
+        };
     }
-    let c = &NORMAL_QUADRATICS[((u >> 24) & 4095) as usize];
-    let t_q24 = (u & ((1 << 24) - 1)) as i64;
+    cdf_within_q30(u)
+}
+
+/// [`cdf_shifted_q30`] below [`CDF_RANGE_Q32`].
+#[inline(always)]
+pub(crate) fn cdf_within_q30(shifted_q32: u64) -> i64 {
+    let c = &NORMAL_QUADRATICS[((shifted_q32 >> 24) & 4095) as usize];
+    let t_q24 = (shifted_q32 & ((1 << 24) - 1)) as i64;
     // |c2| < 2^19 and c1 < 2^29 in Q38, c0 <= 2^62 in Q62: with t < 2^24 no sum reaches 2^63.
     let p_q38 = c[1].wrapping_add(c[2].wrapping_mul(t_q24) >> 24);
     c[0].wrapping_add(p_q38.wrapping_mul(t_q24)) >> 32
