@@ -33,11 +33,22 @@ impl LongSide {
         slope_q28: [0; COLUMNS],
     };
 
-    /// Adds `lots` (positive) of a strike. The caller keeps Σ lots below 2^32.
-    pub fn add(&mut self, lots: i64, array: &StrikeArray) {
-        self.lots = self.lots.wrapping_add(lots.unsigned_abs());
-        add_scaled(&mut self.value_q28, lots, &array.value_q28);
-        add_scaled(&mut self.slope_q28, lots, &array.slope_q28);
+    /// Adds lots of a strike. The caller keeps Σ lots below 2^32.
+    #[inline(never)]
+    pub fn add(&mut self, lots: u32, array: &StrikeArray) {
+        self.lots = self.lots.wrapping_add(lots.into());
+        add_scaled(
+            &mut self.value_q28,
+            lots,
+            &array.value_q28,
+            i64::wrapping_add,
+        );
+        add_scaled(
+            &mut self.slope_q28,
+            lots,
+            &array.slope_q28,
+            i64::wrapping_add,
+        );
     }
 
     /// Adds another book's longs. The caller keeps Σ lots below 2^32.
@@ -60,19 +71,32 @@ impl LongSide {
     }
 }
 
-/// `sums += lots × entries`, the inner loop of every evaluation.
+/// `sums ± lots × entries`, the inner loop of every evaluation.
 ///
-/// The caller keeps Σ|lots| below 2^32 and every entry is below 2^31, so the sums stay within 64 bits.
+/// The caller keeps Σ lots below 2^32 and every entry is below 2^31, so the sums stay within 64 bits.
 #[inline(always)]
-pub(crate) fn add_scaled(sums: &mut [i64; COLUMNS], lots: i64, entries: &[u32; COLUMNS]) {
+fn add_scaled(
+    sums: &mut [i64; COLUMNS],
+    lots: u32,
+    entries: &[u32; COLUMNS],
+    add: impl Fn(i64, i64) -> i64,
+) {
     let (sums, _) = sums.as_chunks_mut::<11>();
     let (entries, _) = entries.as_chunks::<11>();
     for (sums, entries) in sums.iter_mut().zip(entries) {
         // A fixed length, which the compiler unrolls: the loop's own instructions would be half of it on chain.
         for (sum, entry) in sums.iter_mut().zip(entries) {
-            *sum = sum.wrapping_add(lots.wrapping_mul(i64::from(*entry)));
+            // Without a sign, so that the product takes the entry's register and no copy of the lots: a sixth of the loop.
+            let product = u64::from(*entry).wrapping_mul(lots.into());
+            *sum = add(*sum, product.cast_signed());
         }
     }
+}
+
+/// Takes lots of short options off the columns. The caller keeps Σ lots below 2^32.
+#[inline(never)]
+pub(crate) fn take_scaled(sums: &mut [i64; COLUMNS], lots: u32, entries: &[u32; COLUMNS]) {
+    add_scaled(sums, lots, entries, i64::wrapping_sub);
 }
 
 const _: () = assert!(COLUMNS == 33);

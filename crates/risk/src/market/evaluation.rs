@@ -8,7 +8,7 @@ use super::{linear_pnl_q28, ExpiryEntry, Instrument, Leg, MarketArrays, OptionKi
 use crate::array::{ExpiryContext, StrikeArray};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
 use crate::bound::{
-    add_scaled, certified_loss_q28, core_dips, CellDip, CellLosses, LongSide, NodeLosses,
+    certified_loss_q28, core_dips, take_scaled, CellDip, CellLosses, LongSide, NodeLosses,
 };
 use crate::liquidity::crowding_q16;
 use crate::margin::{GROSS_DIVISOR_INITIAL, MAINTENANCE_FRACTION_PPM};
@@ -296,7 +296,7 @@ impl Fading {
         let gone = product.div_ceil(self.nearest_q16.max(1)).cast_signed();
         if gone != 0 {
             add_blocks(&mut self.blocks, gone, &array.block_q28);
-            self.long_side.add(gone, array);
+            self.long_side.add(size_of(gone), array);
             let puts = net.puts_among(gone);
             let forward = expiry.context.forward_ratio_q30;
             // Sums of fewer lots than those of the book.
@@ -657,9 +657,9 @@ impl MarketArrays {
             }
             add_blocks(columns.blocks, lots, &array.block_q28);
             if lots > 0 {
-                columns.long_side.add(lots, array);
+                columns.long_side.add(size_of(lots), array);
             } else {
-                add_scaled(columns.pnl, lots, &array.value_q28);
+                take_scaled(columns.pnl, size_of(lots), &array.value_q28);
                 // Below 2^32 lots × 2^31 in all.
                 let delta = lots.wrapping_mul(i64::from(array.slope_q28[CENTRE_COLUMN]));
                 *columns.short_delta_q28 = columns.short_delta_q28.wrapping_add(delta);
@@ -747,6 +747,12 @@ fn value_of(lots: i64, mark_q30: i64) -> i128 {
         return i128::from(lots.wrapping_mul(mark_q30));
     }
     i128::from(lots).wrapping_mul(i128::from(mark_q30))
+}
+
+/// Lots of a book's leg without their sign.
+#[allow(clippy::cast_possible_truncation, reason = "Σ|lots| is below 2^32")]
+const fn size_of(lots: i64) -> u32 {
+    lots.unsigned_abs() as u32
 }
 
 /// `sums += lots × entries` over the columns of the blocks.

@@ -32,8 +32,8 @@ pub fn bound(count: u64) -> u64 {
         for (column, sum) in pnl.iter_mut().enumerate() {
             *sum += lots * array.pnl_q28(column);
         }
-        if lots > 0 {
-            long_side.add(lots, &array);
+        if let Ok(longs) = u32::try_from(lots) {
+            long_side.add(longs, &array);
         }
         absolute_lots += lots.unsigned_abs();
     }
