@@ -122,6 +122,9 @@ pub struct LotValue {
     shift: i32,
 }
 
+/// Divisors that leave 26 bits and more of a number of 64, and a rest with room for 26 bits more.
+const SHORT_DIVISORS: core::ops::Range<u64> = 1 << 26..1 << 38;
+
 /// 10^0 to 10^19.
 const POWERS_OF_TEN: [u64; 20] = {
     let mut powers = [1; 20];
@@ -158,6 +161,16 @@ impl LotValue {
         let raised = numerator.checked_shl(raise).ok_or(RiskError::BadLotValue)?;
         #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
         let (high, low) = ((raised >> 64) as u64, raised as u64);
+        Ok(if SHORT_DIVISORS.contains(&divisor) {
+            Self::of_short_quotient((high, low), divisor, raise)
+        } else {
+            Self::of_quotient((high, low), divisor, raise)
+        })
+    }
+
+    /// Of a number whose top bit of 128 is set and which was raised by so many bits, and a divisor.
+    #[inline(never)]
+    fn of_quotient((high, low): (u64, u64), divisor: u64, raise: u32) -> Self {
         let top = quotient(high, divisor);
         let rest = high.wrapping_sub(top.wrapping_mul(divisor));
         let (bottom, remainder) = quotient_of_wide(rest, low, divisor);
@@ -183,12 +196,38 @@ impl LotValue {
             }
         };
         let exact = dropped == 0 && remainder == 0;
-        Ok(Self {
+        Self {
             mantissa,
             mantissa_up: mantissa.saturating_add(u64::from(!exact)),
             // Both are at most 127.
             shift: raise.cast_signed().saturating_sub(lower.cast_signed()),
-        })
+        }
+    }
+
+    /// [`LotValue::of_quotient`] for one of [`SHORT_DIVISORS`]: two divisions of 64 bits give 51 bits of the quotient and more,
+    /// where 48 are kept.
+    #[inline(always)]
+    fn of_short_quotient((high, low): (u64, u64), divisor: u64, raise: u32) -> Self {
+        // From 2^25 up to 2^38.
+        let top = quotient(high, divisor);
+        let rest = high.wrapping_sub(top.wrapping_mul(divisor));
+        // Below the divisor times 2^26: 64 bits.
+        let next = (rest << 26) | (low >> 38);
+        let bottom = quotient(next, divisor);
+        let remainder = next.wrapping_sub(bottom.wrapping_mul(divisor));
+        let whole = (top << 26) | bottom;
+        // 3..=16.
+        let lower = 16u32.saturating_sub(whole.leading_zeros());
+        let dropped = (whole & (1u64 << lower).wrapping_sub(1)) | remainder | (low << 26);
+        let mantissa = whole >> lower;
+        Self {
+            mantissa,
+            mantissa_up: mantissa.saturating_add(u64::from(dropped != 0)),
+            shift: raise
+                .cast_signed()
+                .saturating_sub(lower.cast_signed())
+                .saturating_sub(38),
+        }
     }
 
     /// At most 2^32, and a shift: the value of a lot is no more than `mantissa / 2^shift` micro-units, and hardly less.
@@ -199,41 +238,77 @@ impl LotValue {
 
     /// Money of a lot-weighted fraction of spot in Qn (`lots × fraction × 2^bits`), rounded up
     /// (towards +∞): for losses and requirements.
+    #[inline(never)]
     pub fn money_up(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
-        if let Some(up) = self.short_money_down(lots_fraction.wrapping_neg(), bits) {
-            return Ok(Money(up.wrapping_neg()));
+        match self.short_money_down(lots_fraction.wrapping_neg(), bits) {
+            Some(up) => Ok(Money(up.wrapping_neg())),
+            None => self.long_money_up(lots_fraction, bits),
         }
+    }
+
+    /// Money of a lot-weighted fraction of spot in Qn, rounded down (towards −∞): for values.
+    #[inline(never)]
+    pub fn money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
+        match self.short_money_down(lots_fraction, bits) {
+            Some(money) => Ok(Money(money)),
+            None => self.long_money_down(lots_fraction, bits),
+        }
+    }
+
+    /// [`LotValue::money_down`] of amounts of 39 bits, as they nearly always are: two products of 64 bits.
+    #[inline(always)]
+    fn short_money_down(&self, lots_fraction: i128, bits: u32) -> Option<i64> {
+        #[allow(clippy::cast_possible_truncation, reason = "compared below")]
+        let lots = lots_fraction as i64;
+        let size = lots.unsigned_abs();
+        // One below 0 becomes large.
+        let shift = self
+            .shift
+            .wrapping_add(bits.cast_signed())
+            .wrapping_sub(24)
+            .cast_unsigned();
+        if i128::from(lots) != lots_fraction || size >> 39 != 0 || shift.wrapping_sub(1) >= 62 {
+            return None;
+        }
+        let mantissa = self.mantissa_of(lots < 0);
+        // A mantissa is at most 2^48: no product reaches 2^63, and the sum stays below 2^64.
+        let low = size.wrapping_mul(mantissa & 0xff_ffff);
+        let sum = size.wrapping_mul(mantissa >> 24).wrapping_add(low >> 24);
+        let quotient = (sum >> shift).cast_signed();
+        if lots >= 0 {
+            return Some(quotient);
+        }
+        let dropped = (sum & (1u64 << shift).wrapping_sub(1)) | (low & 0xff_ffff);
+        Some(
+            quotient
+                .wrapping_add(i64::from(dropped != 0))
+                .wrapping_neg(),
+        )
+    }
+
+    /// [`LotValue::money_up`] of any amounts.
+    #[inline(never)]
+    fn long_money_up(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
         let down = lots_fraction
             .checked_neg()
             .ok_or(RiskError::MoneyOverflow)?;
-        let down = self.wide_money_down(down, bits)?;
+        let down = self.long_money_down(down, bits)?;
         down.0
             .checked_neg()
             .map(Money)
             .ok_or(RiskError::MoneyOverflow)
     }
 
-    /// Money of a lot-weighted fraction of spot in Qn, rounded down (towards −∞): for values.
-    pub fn money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
-        match self.short_money_down(lots_fraction, bits) {
-            Some(money) => Ok(Money(money)),
-            None => self.wide_money_down(lots_fraction, bits),
-        }
-    }
-
-    /// [`LotValue::money_down`] where 64 bits are enough, as they nearly always are; within ±2^62.
-    #[inline(always)]
-    fn short_money_down(&self, lots_fraction: i128, bits: u32) -> Option<i64> {
-        #[allow(clippy::cast_possible_truncation, reason = "compared on the next line")]
-        let lots = lots_fraction as i64;
-        if i128::from(lots) != lots_fraction {
-            return None;
-        }
+    /// [`LotValue::money_down`] of any amounts: within ±2^62 in 64 bits.
+    #[inline(never)]
+    fn long_money_down(&self, lots_fraction: i128, bits: u32) -> Result<Money, RiskError> {
         let shift = self.shift.wrapping_add(bits.cast_signed());
-        if shift < 0 {
-            return None;
+        if let (Ok(lots), Ok(shift)) = (i64::try_from(lots_fraction), u32::try_from(shift)) {
+            if let Some(money) = shifted_product_down(lots, self.mantissa_of(lots < 0), shift) {
+                return Ok(Money(money));
+            }
         }
-        shifted_product_down(lots, self.mantissa_of(lots < 0), shift.unsigned_abs())
+        self.wide_money_down(lots_fraction, bits)
     }
 
     /// The mantissa that rounds down.
@@ -477,6 +552,47 @@ mod tests {
     }
 
     #[test]
+    fn a_short_division_gives_the_lot_of_a_long_one() {
+        let ends = [SHORT_DIVISORS.start, SHORT_DIVISORS.end - 1];
+        let divisors = ends
+            .into_iter()
+            .chain(
+                POWERS_OF_TEN
+                    .into_iter()
+                    .filter(|d| SHORT_DIVISORS.contains(d)),
+            )
+            .chain((26..38).map(|bit| (1 << bit) + 12_345));
+        let mut state = 1u64;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state ^ (state >> 29)
+        };
+        for divisor in divisors {
+            for round in 0..4_000u32 {
+                let high = match round % 4 {
+                    0 => 1 << 63,
+                    1 => u64::MAX,
+                    _ => next() | (1 << 63),
+                };
+                let low = [0, 1, u64::MAX, next(), next() << 40, next() >> 30][round as usize % 6];
+                assert_eq!(
+                    LotValue::of_short_quotient((high, low), divisor, round % 128),
+                    LotValue::of_quotient((high, low), divisor, round % 128),
+                    "{high} {low} {divisor}"
+                );
+            }
+            // Without a rest: the mantissa is exact.
+            let exact = u128::from(divisor) << (64 + divisor.leading_zeros());
+            let halves = ((exact >> 64) as u64, exact as u64);
+            let lot = LotValue::of_short_quotient(halves, divisor, 0);
+            assert_eq!(lot, LotValue::of_quotient(halves, divisor, 0));
+            assert_eq!(lot.mantissa, lot.mantissa_up);
+        }
+    }
+
+    #[test]
     fn refuses_what_cannot_be_a_lot() {
         assert_eq!(LotValue::new(Price(0), -8, 1), Err(RiskError::BadLotValue));
         assert_eq!(LotValue::new(Price(1), -8, 0), Err(RiskError::BadLotValue));
@@ -516,10 +632,15 @@ mod tests {
             (1 << 50, 1_000_000_000),
         ] {
             let lot = LotValue::new(Price(price), -8, lot_size).unwrap();
-            for lots in amounts.into_iter().flat_map(|lots| [lots, -lots]) {
-                for bits in [0, 24, 28, 30] {
+            let edges = [0, (1 << 39) - 1, 1 << 39, (1 << 38) + 7, 98_765_432_109];
+            let amounts = amounts.into_iter().chain(edges);
+            for lots in amounts.flat_map(|lots| [lots, -lots]) {
+                for bits in [0, 1, 2, 3, 24, 28, 30, 60, 61, 62, 63] {
                     let wide = lot.wide_money_down(i128::from(lots), bits);
                     assert_eq!(lot.money_down(i128::from(lots), bits), wide);
+                    let up = lot.wide_money_down(-i128::from(lots), bits);
+                    let up = up.map(|down| Money(-down.0));
+                    assert_eq!(lot.money_up(i128::from(lots), bits), up);
                 }
             }
         }
