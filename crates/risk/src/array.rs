@@ -123,14 +123,14 @@ impl ExpiryContext {
             SmileSlice::new(smile, self.sqrt_tau_q32).map_err(|_| RiskError::VolOutOfRange)?;
         self.forward_ratio_q30 = forward_ratio_q30;
         self.log_forward_ratio_q40 = ln_of_q30(forward_ratio_q30);
-        let mut largest = forward_ratio_q30;
         for (moved, multiple) in self.moved_forward_q30.iter_mut().zip(&grid.multiple_q30) {
             // The ratio is below 2^31 and the multiple at most 2^32.
             *moved = forward_ratio_q30.wrapping_mul(*multiple) >> 30;
-            largest = largest.max(*moved);
         }
         self.blocks = BlockShocks::new(&grid.blocks, seconds_left, forward_ratio_q30);
-        self.largest_forward_q30 = largest.max(self.blocks.basis_forward_q30[0]);
+        // Tails rise outwards, so the last move is the largest.
+        let [.., farthest] = self.moved_forward_q30;
+        self.largest_forward_q30 = farthest.max(self.blocks.basis_forward_q30[0]);
         let [down, _, up] = grid.vol_multipliers_q30(seconds_left);
         self.vol_levels = [VolLevel::new(down), VolLevel::ONE, VolLevel::new(up)];
         self.twist = self.blocks.twist_q30.map(VolLevel::new);

@@ -141,30 +141,27 @@ impl LotValue {
     ///
     /// Micro-units per lot = `spot × 10^price_exponent × lot_size × 10^-9 × 10^6`.
     pub fn new(spot: Price, price_exponent: i8, lot_size: u64) -> Result<Self, RiskError> {
-        let product = u128::from(spot.0)
-            .checked_mul(u128::from(lot_size))
-            .filter(|product| *product != 0)
-            .ok_or(RiskError::BadLotValue)?;
         let exponent = i32::from(price_exponent).saturating_sub(3);
         let power = *POWERS_OF_TEN
             .get(usize::try_from(exponent.unsigned_abs()).unwrap_or(usize::MAX))
             .ok_or(RiskError::BadLotValue)?;
-        let (numerator, divisor) = if exponent < 0 {
-            (product, power)
+        if spot.0 == 0 || lot_size == 0 {
+            return Err(RiskError::BadLotValue);
+        }
+        let (product, divisor) = if exponent < 0 {
+            (wide_product(spot.0, lot_size), power)
         } else {
+            let product = u128::from(spot.0).checked_mul(u128::from(lot_size));
             let scaled = product
-                .checked_mul(u128::from(power))
+                .and_then(|product| product.checked_mul(u128::from(power)))
                 .ok_or(RiskError::BadLotValue)?;
-            (scaled, 1)
+            (halves(scaled), 1)
         };
-        let raise = numerator.leading_zeros();
-        let raised = numerator.checked_shl(raise).ok_or(RiskError::BadLotValue)?;
-        #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
-        let (high, low) = ((raised >> 64) as u64, raised as u64);
+        let (raised, raise) = normalised(product);
         Ok(if SHORT_DIVISORS.contains(&divisor) {
-            Self::of_short_quotient((high, low), divisor, raise)
+            Self::of_short_quotient(raised, divisor, raise)
         } else {
-            Self::of_quotient((high, low), divisor, raise)
+            Self::of_quotient(raised, divisor, raise)
         })
     }
 
@@ -384,6 +381,40 @@ impl LotValue {
     }
 }
 
+/// The upper and the lower half of a number.
+#[allow(clippy::cast_possible_truncation, reason = "its two halves")]
+const fn halves(number: u128) -> (u64, u64) {
+    ((number >> 64) as u64, number as u64)
+}
+
+/// The halves of a product: four products of 64 bits cost less on chain than one of 128.
+fn wide_product(one: u64, other: u64) -> (u64, u64) {
+    const DIGIT: u64 = 0xffff_ffff;
+    let (a, b) = (one >> 32, one & DIGIT);
+    let (c, d) = (other >> 32, other & DIGIT);
+    // Each product is at most (2^32 − 1)², and two digits more fit 64 bits.
+    let low = b.wrapping_mul(d);
+    let middle = a.wrapping_mul(d).wrapping_add(low >> 32);
+    let more = b.wrapping_mul(c).wrapping_add(middle & DIGIT);
+    let high = a
+        .wrapping_mul(c)
+        .wrapping_add(middle >> 32)
+        .wrapping_add(more >> 32);
+    (high, (more << 32) | (low & DIGIT))
+}
+
+/// A number, not 0, raised until its top bit of 128 is set, and by how many bits.
+fn normalised((high, low): (u64, u64)) -> ((u64, u64), u32) {
+    if high == 0 {
+        let zeros = low.leading_zeros();
+        return ((low << zeros, 0), zeros.saturating_add(64));
+    }
+    let zeros = high.leading_zeros();
+    // In two steps: a shift by 64 is none.
+    let spill = (low >> 1) >> 63u32.wrapping_sub(zeros);
+    (((high << zeros) | spill, low << zeros), zeros)
+}
+
 /// `amount × mantissa / 2^shift`, rounded down, for a mantissa of at most 48 bits and a shift below 112; `None` beyond those
 /// and where the result may not fit. Four products of 56 bits: the compiler's 128 bits cost three times as much on chain.
 #[inline(never)]
@@ -552,6 +583,20 @@ mod tests {
     }
 
     #[test]
+    fn halves_are_those_of_the_whole() {
+        let numbers =
+            (0..64).flat_map(|bit| [1u64 << bit, u64::MAX >> bit, 0x9E37_79B9_7F4A_7C15 >> bit]);
+        for one in numbers.clone() {
+            for other in numbers.clone() {
+                let whole = u128::from(one) * u128::from(other);
+                assert_eq!(wide_product(one, other), halves(whole));
+                let zeros = whole.leading_zeros();
+                assert_eq!(normalised(halves(whole)), (halves(whole << zeros), zeros));
+            }
+        }
+    }
+
+    #[test]
     fn a_short_division_gives_the_lot_of_a_long_one() {
         let ends = [SHORT_DIVISORS.start, SHORT_DIVISORS.end - 1];
         let divisors = ends
@@ -584,10 +629,9 @@ mod tests {
                 );
             }
             // Without a rest: the mantissa is exact.
-            let exact = u128::from(divisor) << (64 + divisor.leading_zeros());
-            let halves = ((exact >> 64) as u64, exact as u64);
-            let lot = LotValue::of_short_quotient(halves, divisor, 0);
-            assert_eq!(lot, LotValue::of_quotient(halves, divisor, 0));
+            let exact = halves(u128::from(divisor) << (64 + divisor.leading_zeros()));
+            let lot = LotValue::of_short_quotient(exact, divisor, 0);
+            assert_eq!(lot, LotValue::of_quotient(exact, divisor, 0));
             assert_eq!(lot.mantissa, lot.mantissa_up);
         }
     }

@@ -12,7 +12,9 @@ use crate::bound::{
 };
 use crate::liquidity::crowding_q16;
 use crate::margin::{GROSS_DIVISOR_INITIAL, MAINTENANCE_FRACTION_PPM};
-use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS, SPOT_MOVES};
+use crate::scenario::{
+    Scenario, ScenarioGrid, CENTRE_COLUMN, COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS,
+};
 use crate::units::{Money, RiskError, MAX_LOTS_PER_MARKET, ONE_PPM, ONE_Q30};
 
 /// The risk of one book in one market.
@@ -794,15 +796,21 @@ fn add_linear(
     let moves = grid
         .multiple_q30
         .map(|multiple| linear_pnl_q28(linear_q30, multiple));
-    let (nodes, tails) = moves.split_at(crate::scenario::SPOT_NODES);
-    let (core, tail_columns) = pnl.split_at_mut(crate::scenario::CORE_COLUMNS);
-    let by_level = core
-        .chunks_exact_mut(crate::scenario::SPOT_NODES)
-        .map(|columns| (columns, nodes));
-    for (columns, moves) in by_level.chain(core::iter::once((tail_columns, tails))) {
-        for (sum, linear) in columns.iter_mut().zip(moves) {
+    let (Some(nodes), (levels, tails)) = (
+        moves.first_chunk::<SPOT_NODES>(),
+        pnl.as_chunks_mut::<SPOT_NODES>(),
+    ) else {
+        return;
+    };
+    for columns in levels {
+        // Fixed lengths, which the compiler unrolls.
+        for (sum, linear) in columns.iter_mut().zip(nodes) {
             *sum = add(*sum, *linear);
         }
+    }
+    let outer = moves.last_chunk::<TAILS>();
+    for (sum, linear) in tails.iter_mut().zip(outer.unwrap_or(&[0; TAILS])) {
+        *sum = add(*sum, *linear);
     }
 }
 
