@@ -12,6 +12,7 @@
 //! points still decide.
 
 use crate::array::StrikeArray;
+use crate::fixed::quotient;
 use crate::scenario::{
     ScenarioGrid, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS,
     TAILS_PER_SIDE, VOL_LEVELS, VOL_UP,
@@ -464,8 +465,6 @@ impl NodeLosses {
     ) -> Self {
         let scale = Scale::of(absolute_lots);
         let mut scaled = [0; SPOT_MOVES];
-        let (core, tails) = scaled.split_at_mut(SPOT_NODES);
-        let (_, tail_dips) = losses.dips.split_at(TAIL_CELLS);
         let ends = losses.lowest.map(|pnl| scale.down(pnl).wrapping_neg());
         let mut cells = [0; TAIL_CELLS];
         for cell in 0..TAIL_CELLS {
@@ -478,7 +477,7 @@ impl NodeLosses {
         }
         // Around a node are the two cells that meet at it, and at the nodes beside it one more on each side.
         let [a, b, c, d, e, f, g] = pairs;
-        core.copy_from_slice(&[
+        let core = [
             a,
             a.max(b),
             a.max(c),
@@ -488,20 +487,32 @@ impl NodeLosses {
             e.max(g),
             f.max(g),
             g,
-        ]);
-        let inverses = grid.tail_inverse_weight_q16.iter();
-        let outer = pnl.iter().skip(CORE_COLUMNS).zip(inverses).zip(tail_dips);
+        ];
+        for (scaled, loss) in scaled.iter_mut().zip(&core) {
+            *scaled = *loss;
+        }
+        let (Some(pnls), Some(tail_dips), Some(tails)) = (
+            pnl.last_chunk::<TAILS>(),
+            losses.dips.last_chunk::<TAILS>(),
+            scaled.last_chunk_mut::<TAILS>(),
+        ) else {
+            return Self { scaled, scale };
+        };
         // At full weight, rounded up as at any other.
         let edge = |column: usize| scale.down(pnl[column]).wrapping_neg().saturating_add(1);
         let mut inner = edge(VOL_UP_ROW);
-        for (tail, (loss, ((pnl, inverse), dip))) in tails.iter_mut().zip(outer).enumerate() {
+        for tail in 0..TAILS {
             if tail == TAILS_PER_SIDE {
                 inner = edge(VOL_UP_ROW + TAIL_CELLS);
             }
+            let inverse = grid.tail_inverse_weight_q16[tail];
             // Weights only fall outwards: beyond a tail that is switched off all are.
-            if *inverse != 0 {
-                let outer = weighted(scale.down(*pnl), *inverse);
-                *loss = inner.max(outer).wrapping_add(losses.flat).max(*dip);
+            if inverse != 0 {
+                let outer = weighted(scale.down(pnls[tail]), inverse);
+                tails[tail] = inner
+                    .max(outer)
+                    .wrapping_add(losses.flat)
+                    .max(tail_dips[tail]);
                 inner = outer;
             }
         }
@@ -528,13 +539,15 @@ impl NodeLosses {
 fn weighted(pnl: i64, inverse_q16: i64) -> i64 {
     let inverse = inverse_q16.max(1 << 16).unsigned_abs();
     // A scaled profit or loss is below 2^33.
-    let product = pnl.unsigned_abs() << 16;
     if pnl < 0 {
-        let loss = product.checked_div(inverse).unwrap_or(0);
-        return loss.cast_signed().saturating_add(1);
+        let product = pnl.wrapping_neg().cast_unsigned() << 16;
+        return quotient(product, inverse).cast_signed().wrapping_add(1);
     }
-    let gain = product.checked_div(inverse.saturating_add(1)).unwrap_or(0);
-    gain.cast_signed().wrapping_neg()
+    let product = pnl.cast_unsigned() << 16;
+    // An inverse is below 2^36.
+    quotient(product, inverse.wrapping_add(1))
+        .cast_signed()
+        .wrapping_neg()
 }
 
 /// The dip's loss times the weight at its place (scaled), rounded up; inverse weights of the left and
