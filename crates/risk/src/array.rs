@@ -250,6 +250,7 @@ impl InverseVol {
     /// `vol_q32` within [`TOTAL_VOL_MIN_Q32`] and [`TOTAL_VOL_MAX_Q32`].
     #[inline(always)]
     fn new(vol_q32: u64) -> Self {
+        // Not by the table: its branches would take registers from the scenarios.
         Self::with_zeros(vol_q32, vol_q32.leading_zeros())
     }
 

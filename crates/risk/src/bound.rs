@@ -12,7 +12,7 @@
 //! points still decide.
 
 use crate::array::StrikeArray;
-use crate::fixed::quotient;
+use crate::fixed::{leading_zeros, quotient};
 use crate::scenario::{
     ScenarioGrid, CENTRE_NODE, COLUMNS, CORE_COLUMNS, SPOT_MOVES, SPOT_NODES, TAILS,
     TAILS_PER_SIDE, VOL_LEVELS, VOL_UP,
@@ -207,7 +207,8 @@ impl<'c> Cells<'c> {
                     multiple_q30: multiples[node],
                 };
                 if let Some(dip) = self.scale.dip(&end(cell), &end(next)) {
-                    losses.raise(cell, dip.pnl.saturating_neg());
+                    // Scaled: below 2^34.
+                    losses.raise(cell, dip.pnl.wrapping_neg());
                 }
             }
         }
@@ -298,7 +299,7 @@ pub fn core_dips(
 
 impl Scale {
     fn of(absolute_lots: u64) -> Self {
-        Self(64u32.saturating_sub(absolute_lots.leading_zeros()))
+        Self(64u32.saturating_sub(leading_zeros(absolute_lots)))
     }
 
     /// Rounded down; at most 31 bits and a sign.

@@ -52,13 +52,48 @@ pub fn mul_div_up(a: u64, b: u64, d: u64) -> Option<u64> {
     }
 }
 
+/// Leading zeros of a byte.
+static ZEROS_OF_BYTE: [u8; 256] = {
+    let mut zeros = [8; 256];
+    let mut byte: usize = 1;
+    while byte < 256 {
+        zeros[byte] = (byte as u8).leading_zeros() as u8;
+        byte += 1;
+    }
+    zeros
+};
+
+/// Leading zeros of a number, 64 of 0: chain has no instruction that counts them, and what the compiler puts in its place takes
+/// 40 where the table of a byte takes 15.
+#[inline(always)]
+pub(crate) fn leading_zeros(v: u64) -> u32 {
+    let (above, byte) = if v >> 32 == 0 {
+        match (v >> 16, v >> 8) {
+            (0, 0) => (56, v),
+            (0, byte) => (48, byte),
+            (half, _) if half >> 8 == 0 => (40, half),
+            (half, _) => (32, half >> 8),
+        }
+    } else {
+        match (v >> 48, v >> 40) {
+            (0, 0) => (24, v >> 32),
+            (0, byte) => (16, byte),
+            (half, _) if half >> 8 == 0 => (8, half),
+            (half, _) => (0, half >> 8),
+        }
+    };
+    // Every byte above this one is 0.
+    let zeros = ZEROS_OF_BYTE[(byte & 0xff) as usize];
+    u32::from(zeros).wrapping_add(above)
+}
+
 /// Floor of the square root, exact for every input.
 pub fn isqrt(v: u64) -> u64 {
     if v == 0 {
         return 0;
     }
     // An even shift by 2k scales the root by 2^k, and nested floors compose.
-    let shift = v.leading_zeros() & !1;
+    let shift = leading_zeros(v) & !1;
     isqrt_normalised(v << shift) >> (shift >> 1)
 }
 
@@ -95,7 +130,7 @@ pub(crate) const fn quotient(a: u64, d: u64) -> u64 {
 /// The Art of Computer Programming, volume 2, 4.3.1, algorithm D).
 pub(crate) fn quotient_of_wide(high: u64, low: u64, divisor: u64) -> (u64, u64) {
     const DIGIT: u64 = 0xffff_ffff;
-    let zeros = divisor.max(1).leading_zeros();
+    let zeros = leading_zeros(divisor.max(1));
     let divisor = divisor.max(1) << zeros;
     let spill = low.checked_shr(64u32.wrapping_sub(zeros)).unwrap_or(0);
     let (high, low) = ((high << zeros) | spill, low << zeros);
@@ -125,16 +160,16 @@ pub(crate) fn quotient_of_wide(high: u64, low: u64, divisor: u64) -> (u64, u64) 
 /// the fifth power (the sixth is below 2^-44). To take the logarithm of a Q-format number subtract
 /// `n * LN_2_Q40`.
 pub fn ln_q40(v: u64) -> i64 {
-    ln_with_zeros(v, v.max(1).leading_zeros())
+    ln_with_zeros(v, leading_zeros(v.max(1)))
 }
 
 /// Leading zeros of a number that is mostly between a half and two in Q30: chain has no instruction that counts them.
 #[inline(always)]
-pub(crate) const fn zeros_around_one_q30(v: u64) -> u32 {
+pub(crate) fn zeros_around_one_q30(v: u64) -> u32 {
     match v >> 29 {
         1 => 34,
         2 | 3 => 33,
-        _ => v.leading_zeros(),
+        _ => leading_zeros(v),
     }
 }
 
@@ -240,7 +275,7 @@ pub fn pow_q30(base_q30: u64, exponent_ppm: u32) -> u64 {
 /// half a unit plus 2^-31 of the value.
 pub fn sqrt_tau_q32(seconds: i64) -> u64 {
     let seconds = seconds.clamp(TAU_MIN_SECONDS, TAU_MAX_SECONDS) as u64;
-    let shift = seconds.leading_zeros() & !1;
+    let shift = leading_zeros(seconds) & !1;
     // sqrt(seconds) * 2^(shift/2), rounded down to 32 bits; the half adds the middle of that unit.
     let root = isqrt_normalised(seconds << shift);
     // Below 2^32 * 2^31.6; Q(44 + shift/2) goes down to Q32, and shift is 34..=58.
@@ -253,7 +288,21 @@ pub fn sqrt_tau_q32(seconds: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::quotient_of_wide;
+    use super::{leading_zeros, quotient_of_wide};
+
+    #[test]
+    fn leading_zeros_are_counted_whatever_their_number() {
+        for bit in 0..64 {
+            for number in [1u64 << bit, u64::MAX >> bit, 0xA5A5_5A5A_F00F_1234 >> bit] {
+                for number in [number, number - 1] {
+                    assert_eq!(leading_zeros(number), number.leading_zeros(), "{number}");
+                }
+            }
+        }
+        for number in 0..1u64 << 18 {
+            assert_eq!(leading_zeros(number), number.leading_zeros(), "{number}");
+        }
+    }
 
     #[test]
     fn a_wide_quotient_is_that_of_128_bits() {

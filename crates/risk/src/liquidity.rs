@@ -1,6 +1,7 @@
 //! What it costs to unwind a book (`margin-model.md`, section 5, `LC`): a half spread on its net delta and on the net vega
 //! of each expiry, and an impact that grows with the square of what is unwound, of all that the owner holds.
 
+use crate::fixed::leading_zeros;
 use crate::scenario::ParameterError;
 use crate::units::{LotValue, ONE_PPM};
 
@@ -126,7 +127,7 @@ impl UnwindRate {
 
 /// A number shortened to so many bits, and how many were dropped; rounded up.
 fn shortened_up(number: u64, bits: u32) -> (u64, u32) {
-    let used = 64u32.saturating_sub(number.leading_zeros());
+    let used = 64u32.saturating_sub(leading_zeros(number));
     let drop = used.saturating_sub(bits);
     ((number >> drop).saturating_add(u64::from(drop > 0)), drop)
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::array::{ExpiryContext, Moneyness, StrikeArray};
 use crate::charges::{fading_q16, ramp_q16, OracleQuality};
-use crate::fixed::quotient_of_wide;
+use crate::fixed::{leading_zeros, quotient_of_wide};
 use crate::scenario::{Scenario, ScenarioGrid, CENTRE_COLUMN};
 use crate::smile::Smile;
 use crate::spot::{token_value_down, SpotBalance};
@@ -542,7 +542,7 @@ impl InverseSpot {
         if spot.0 == 0 {
             return Err(RiskError::BadLotValue);
         }
-        let zeros = spot.0.leading_zeros();
+        let zeros = leading_zeros(spot.0);
         let bits = 64u32.saturating_sub(zeros);
         // 2^126 over spot with its top bit at 63.
         let (mantissa, _) = quotient_of_wide(1 << 62, 0, spot.0 << zeros);

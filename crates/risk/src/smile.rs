@@ -5,7 +5,7 @@
 //! (Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces", 2014). The kernel needs its
 //! root, the total volatility `s = sigma_atm * sqrt(tau) * sqrt(h)`.
 
-use crate::fixed::{isqrt_normalised, quotient};
+use crate::fixed::{isqrt_normalised, leading_zeros, quotient};
 
 /// Lowest at-the-money volatility accepted, parts per billion: 0.5%.
 pub const ATM_VOL_MIN_PPB: u64 = 5_000_000;
@@ -212,9 +212,9 @@ impl SmileSlice {
         check_sqrt_tau(sqrt_tau_q32)?;
         let atm_q37 = atm_q37(smile.atm_vol_ppb, sqrt_tau_q32);
         // 2^14..=2^43, so 20..=49.
-        let zeros = atm_q37.leading_zeros();
+        let zeros = leading_zeros(atm_q37);
         // phi * 2^(phi_zeros + 9) between 2^42 and 2^43.1, then its 32 leading bits.
-        let phi_zeros = smile.phi_ppb.max(1).leading_zeros();
+        let phi_zeros = leading_zeros(smile.phi_ppb.max(1));
         let phi_scaled = quotient(smile.phi_ppb << phi_zeros, FIVE_TO_THE_NINTH);
         let spill = (phi_scaled >> 43) as u32;
         // To the nearest, as the mantissa of phi, which may so take 33 bits.

@@ -2,7 +2,7 @@
 //! plain integer is a fixed-point fraction (`_q30`: 2^30 stands for 1), `_ppm` and `_ppb` where it
 //! counts parts per million or billion.
 
-use crate::fixed::{quotient, quotient_of_wide};
+use crate::fixed::{leading_zeros, quotient, quotient_of_wide};
 
 /// Money in micro-units of the settlement token (10^-6 USDC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,7 +214,7 @@ impl LotValue {
         let remainder = next.wrapping_sub(bottom.wrapping_mul(divisor));
         let whole = (top << 26) | bottom;
         // 3..=16.
-        let lower = 16u32.saturating_sub(whole.leading_zeros());
+        let lower = 16u32.saturating_sub(leading_zeros(whole));
         let dropped = (whole & (1u64 << lower).wrapping_sub(1)) | remainder | (low << 26);
         let mantissa = whole >> lower;
         Self {
@@ -406,10 +406,10 @@ fn wide_product(one: u64, other: u64) -> (u64, u64) {
 /// A number, not 0, raised until its top bit of 128 is set, and by how many bits.
 fn normalised((high, low): (u64, u64)) -> ((u64, u64), u32) {
     if high == 0 {
-        let zeros = low.leading_zeros();
+        let zeros = leading_zeros(low);
         return ((low << zeros, 0), zeros.saturating_add(64));
     }
-    let zeros = high.leading_zeros();
+    let zeros = leading_zeros(high);
     // In two steps: a shift by 64 is none.
     let spill = (low >> 1) >> 63u32.wrapping_sub(zeros);
     (((high << zeros) | spill, low << zeros), zeros)
