@@ -12,17 +12,21 @@ use crate::spot::{token_value_down, SpotBalance};
 use crate::units::{LotValue, Money, Price, RiskError, ONE_Q30};
 
 mod averaging;
+mod columns;
 mod evaluation;
+mod fading;
 mod fills;
 mod orders;
 mod payoff;
+mod risk;
 pub mod scan;
+mod sums;
 mod unwinding;
 use averaging::log_moneyness_q40;
 pub use averaging::Averaging;
-pub use evaluation::MarketRisk;
 pub use orders::Order;
 use payoff::{strike_q24, PutSums, StrikeLots};
+pub use risk::{MarketParts, MarketRisk};
 use unwinding::UnwindRates;
 
 /// Call or put.

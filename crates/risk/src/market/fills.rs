@@ -17,9 +17,10 @@
     reason = "lots below 2^32 of deltas below 2^30 in 128 bits, by fixed columns"
 )]
 
-use super::evaluation::{BookSums, MarketRisk};
 use super::orders::{Added, Order};
 use super::payoff::StrikeLots;
+use super::risk::MarketRisk;
+use super::sums::BookSums;
 use super::unwinding::{covered_q28, vega_q28};
 use super::{Instrument, Leg, MarketArrays, OptionKind};
 use crate::liquidity::UnwindRate;

@@ -16,7 +16,8 @@
     reason = "sums over fewer than 2^32 lots of amounts below 2^37 in 128 bits, by fixed columns"
 )]
 
-use super::evaluation::{Columns, MarketRisk};
+use super::columns::Columns;
+use super::risk::MarketRisk;
 use super::{Instrument, Leg, MarketArrays, OptionKind};
 use crate::blocks::{BASIS, BLOCK_COLUMNS, SKEW, TWIST};
 use crate::bound::{LongSide, FLAT_DEPTH};

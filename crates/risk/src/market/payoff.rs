@@ -1,6 +1,6 @@
 //! What a book's options can lose at their expiry, whatever spot does: the measure of short exposure and of defined risk.
 
-use super::evaluation::BookSums;
+use super::sums::BookSums;
 use super::unwinding::vega_q28;
 use super::{MarketArrays, OptionKind, StrikeEntry};
 use crate::liquidity::UnwindRate;

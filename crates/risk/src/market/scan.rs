@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::evaluation::worst_column;
+use super::columns::worst_column;
 use super::{linear_pnl_q28, Instrument, MarketArrays, OptionKind};
 use crate::blocks::{BASIS, BLOCK_COLUMNS};
 use crate::bound::CellLosses;

@@ -1,7 +1,7 @@
 //! What of a book would have to be unwound: the net delta that owned underlying does not cover, and each expiry's net vega.
 
-use super::evaluation::BookSums;
 use super::payoff::{ShortExposure, StrikeLots};
+use super::sums::BookSums;
 use super::{MarketArrays, MarketRisk};
 use crate::array::StrikeArray;
 use crate::liquidity::UnwindRate;
