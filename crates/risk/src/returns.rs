@@ -9,9 +9,10 @@
 //!
 //! All rings of an instruction are brought to the interval of its clock first, so that equal places are equal times.
 
-use crate::fixed::isqrt;
+use crate::fixed::{isqrt, isqrt_normalised};
 use crate::portfolio::Offset;
 use crate::units::{ONE_PPM, SECONDS_PER_YEAR};
+use core::borrow::Borrow;
 
 /// Length of an interval: two hours.
 pub const INTERVAL_SECONDS: i64 = 7_200;
@@ -22,19 +23,24 @@ const LAST_PLACE: u64 = RETURNS as u64 - 1;
 /// Intervals in the short window: the last 32 hours.
 pub const SHORT_WINDOW: usize = 16;
 /// Intervals, of the full window, in which both markets must have a price before one offsets the other at all.
-const LEAST_COMMON: u32 = 12;
+const LEAST_COMMON: u64 = 12;
 /// Intervals from which on their history is complete; between the two the offset grows in proportion.
-const ENOUGH_COMMON: u32 = 48;
+const ENOUGH_COMMON: u64 = 48;
 /// Intervals of the short window in which both markets must have a price.
 const LEAST_COMMON_SHORT: u32 = 8;
 /// Returns are stored in Q15 with this added, so that a product needs no sign.
 const BIAS: u16 = 1 << 15;
 /// What 64 biases add up to.
 const ALL_BIASES: i64 = (BIAS as i64) * (RETURNS as i64);
+/// One in parts per million.
+const PPM: u64 = ONE_PPM as u64;
+/// That of 16.
+const SHORT_BIASES: i64 = (BIAS as i64) * (SHORT_WINDOW as i64);
 /// Intervals in a year.
 const INTERVALS_PER_YEAR: u64 = 4_380;
 
 const _: () = assert!(INTERVALS_PER_YEAR.cast_signed() * INTERVAL_SECONDS == SECONDS_PER_YEAR);
+const _: () = assert!(SHORT_WINDOW == 16 && RETURNS == 4 * SHORT_WINDOW);
 const _: () = assert!(RETURNS.is_power_of_two() && RETURNS == u64::BITS as usize);
 
 /// The lowest limit of volatility (10% a year).
@@ -42,9 +48,9 @@ pub const MIN_STRESS_VOL_PPM: u32 = 100_000;
 /// The highest limit of volatility (1000% a year).
 pub const MAX_STRESS_VOL_PPM: u32 = 10_000_000;
 
-/// The ring of one market's returns.
+/// The ring of one market's returns; `B` is the ring itself, or a reference to where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Returns {
+pub struct Returns<B = [u16; RETURNS]> {
     /// Number of the last interval in the ring, counted from 1970; 0 before the first price.
     pub last_interval: u64,
     /// Intervals of the ring that have a return, a bit for each place.
@@ -58,7 +64,7 @@ pub struct Returns {
     /// Σ of returns in the ring, Q15.
     pub sum_q15: i64,
     /// Logarithmic returns in Q15 plus 2^15, that of interval n in place n modulo 64.
-    pub biased_q15: [u16; RETURNS],
+    pub biased_q15: B,
 }
 
 /// The entry of a pair of markets: how much one offsets the other, and at which correlation.
@@ -90,16 +96,25 @@ pub enum OffsetError {
 /// Of one market, in one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Window {
-    /// √Σa², Q27.
-    root_q27: u64,
+    /// √Σa² of at most 8, rounded up, Q27.
+    root_up_q27: u64,
     /// What volatility leaves of an offset, parts per million.
-    calm_ppm: u32,
+    calm_ppm: u64,
+}
+
+/// The short window of a ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Newest {
+    biased_q15: [u16; SHORT_WINDOW],
+    /// Σ of them.
+    sum: i64,
 }
 
 /// A market's returns at the time of an instruction, prepared for pairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statistics {
-    returns: Returns,
+pub struct Statistics<B = [u16; RETURNS]> {
+    returns: Returns<B>,
+    newest: Newest,
     full: Window,
     short: Window,
 }
@@ -137,15 +152,17 @@ impl PairTerms {
     }
 
     /// What a realised correlation leaves of the offset, parts per million, rounded down.
-    fn share_ppm(&self, correlation_ppm: u32) -> u32 {
-        let above = correlation_ppm.saturating_sub(self.correlation_zero_ppm);
-        let band = self
-            .correlation_full_ppm
-            .saturating_sub(self.correlation_zero_ppm);
-        if band == 0 {
-            return 0;
+    fn share_ppm(&self, correlation_ppm: u64) -> u64 {
+        let zero = u64::from(self.correlation_zero_ppm);
+        let band = u64::from(self.correlation_full_ppm).saturating_sub(zero);
+        let above = correlation_ppm.saturating_sub(zero);
+        if above < band {
+            scale_down(PPM, above, band)
+        } else if band == 0 {
+            0
+        } else {
+            PPM
         }
-        scale_down(ONE_PPM, above.min(band), band)
     }
 }
 
@@ -199,6 +216,19 @@ impl Returns {
         self.log_price_q40 = log_price_q40;
     }
 
+    /// The same with the ring where it is.
+    pub fn by_reference(&self) -> Returns<&[u16; RETURNS]> {
+        Returns {
+            last_interval: self.last_interval,
+            observed: self.observed,
+            log_price_q40: self.log_price_q40,
+            squares_q30: self.squares_q30,
+            short_squares_q30: self.short_squares_q30,
+            sum_q15: self.sum_q15,
+            biased_q15: &self.biased_q15,
+        }
+    }
+
     /// Brings the ring to an interval; those without a price have no return.
     pub fn advance(&mut self, interval: u64) {
         let gap = interval.saturating_sub(self.last_interval);
@@ -224,7 +254,7 @@ impl Returns {
     /// The return in a place, Q15.
     fn return_q15(&self, place: usize) -> i64 {
         let biased = self.biased_q15.get(place).copied().unwrap_or(BIAS);
-        i64::from(biased).wrapping_sub(i64::from(BIAS))
+        signed_q15(biased)
     }
 
     /// Adds the next interval.
@@ -255,62 +285,11 @@ impl Returns {
         self.last_interval = interval;
     }
 
-    /// Places of the short window, a bit for each.
-    fn short_mask(&self) -> u64 {
-        let newest = Self::place(self.last_interval) as u32;
-        let mask = (1u64 << SHORT_WINDOW) - 1;
-        mask.rotate_left(newest.wrapping_add(1))
-            .rotate_right(SHORT_WINDOW as u32)
-    }
-
-    /// Σab over the whole ring, Q30.
-    fn product_q30(&self, other: &Self) -> i64 {
-        let (mine, _) = self.biased_q15.as_chunks::<16>();
-        let (theirs, _) = other.biased_q15.as_chunks::<16>();
-        let mut biased = 0u64;
-        for (mine, theirs) in mine.iter().zip(theirs) {
-            // A fixed length, which the compiler unrolls.
-            for (mine, theirs) in mine.iter().zip(theirs) {
-                // 64 products below 2^32.
-                biased = biased.wrapping_add(u64::from(*mine).wrapping_mul(u64::from(*theirs)));
-            }
-        }
-        // Σ(a + B)(b + B) = Σab + B·Σa + B·Σb + 64·B².
-        let sums = self.sum_q15.wrapping_add(other.sum_q15);
-        let besides = sums.wrapping_add(ALL_BIASES);
-        biased
-            .cast_signed()
-            .wrapping_sub(besides.wrapping_mul(i64::from(BIAS)))
-    }
-
-    /// Σab over the short window, Q30.
-    fn short_product_q30(&self, other: &Self) -> i64 {
-        // The window ends at the newest place and may go round: what it has at the end of the ring, then at its beginning.
-        let end = Self::place(self.last_interval).saturating_add(1);
-        let first = end.saturating_sub(SHORT_WINDOW);
-        let over = SHORT_WINDOW.saturating_sub(end);
-        let sum = self.product_of(other, RETURNS.saturating_sub(over)..RETURNS);
-        sum.wrapping_add(self.product_of(other, first..end))
-    }
-
-    /// Σab over some places, Q30.
-    #[inline(always)]
-    fn product_of(&self, other: &Self, places: core::ops::Range<usize>) -> i64 {
-        let mine = self.biased_q15.get(places.clone()).unwrap_or_default();
-        let theirs = other.biased_q15.get(places).unwrap_or_default();
-        let signed = |biased: u16| i64::from(biased).wrapping_sub(i64::from(BIAS));
-        let mut sum = 0i64;
-        for (mine, theirs) in mine.iter().zip(theirs) {
-            sum = sum.wrapping_add(signed(*mine).wrapping_mul(signed(*theirs)));
-        }
-        sum
-    }
-
     /// Realised volatility of a window per year, parts per million, to the unit of Q15; 0 without a return.
     fn vol_ppm(squares_q30: u64, observed: u64) -> u64 {
         // A root of at most 2^25.
         let root_q15 = isqrt(yearly_variance_up_q30(squares_q30, observed));
-        root_q15.saturating_mul(ONE_PPM.into()) >> 15
+        root_q15.saturating_mul(PPM) >> 15
     }
 
     /// Realised volatility per year over the full and over the short window, parts per million, to the unit of Q15.
@@ -322,6 +301,81 @@ impl Returns {
     }
 }
 
+impl<B: Borrow<[u16; RETURNS]>> Returns<B> {
+    /// Places of the short window, a bit for each.
+    fn short_mask(&self) -> u64 {
+        let newest = Returns::place(self.last_interval) as u32;
+        let mask = (1u64 << SHORT_WINDOW) - 1;
+        mask.rotate_left(newest.wrapping_add(1))
+            .rotate_right(SHORT_WINDOW as u32)
+    }
+
+    /// Σab over the whole ring, Q30.
+    fn product_q30(&self, other: &Self) -> i64 {
+        let biased = biased_product(self.biased_q15.borrow(), other.biased_q15.borrow());
+        // Σ(a + B)(b + B) = Σab + B·Σa + B·Σb + 64·B².
+        let sums = self.sum_q15.wrapping_add(other.sum_q15);
+        let besides = sums.wrapping_add(ALL_BIASES);
+        biased
+            .cast_signed()
+            .wrapping_sub(besides.wrapping_mul(i64::from(BIAS)))
+    }
+
+    /// The short window that ends in an interval, and the sum of what is in it.
+    fn newest(&self, interval: u64) -> Newest {
+        // A quarter of the ring has the window up to the newest place, the quarter before has the rest of it.
+        let place = Returns::place(interval);
+        let (quarter, last) = (place >> 4, place & 15);
+        let (quarters, _) = self.biased_q15.borrow().as_chunks::<SHORT_WINDOW>();
+        let before = quarters.get(quarter.wrapping_sub(1) & 3);
+        let mut biased_q15 = before.copied().unwrap_or([BIAS; SHORT_WINDOW]);
+        let now = quarters
+            .get(quarter)
+            .map_or_else(Default::default, |now| now.as_slice());
+        for (value, now) in biased_q15.iter_mut().zip(now).take(last.saturating_add(1)) {
+            *value = *now;
+        }
+        let sum = biased_q15.iter().copied().map(i64::from).sum();
+        Newest { biased_q15, sum }
+    }
+}
+
+impl Newest {
+    /// Σab, Q30.
+    fn product_q30(&self, other: &Self) -> i64 {
+        let biased = biased_product(&self.biased_q15, &other.biased_q15);
+        // As in the whole ring, of sums that have the biases in them: Σab = Σ(a + B)(b + B) − B·(Σ(a + B) + Σ(b + B)) + 16·B².
+        let sums = self.sum.wrapping_add(other.sum);
+        let besides = sums.wrapping_sub(SHORT_BIASES);
+        biased
+            .cast_signed()
+            .wrapping_sub(besides.wrapping_mul(i64::from(BIAS)))
+    }
+}
+
+/// Σ(a + B)(b + B) over a multiple of 16 places, 64 at most. Apart from its callers: of products whose number it knows the
+/// compiler makes a tree, and keeps its leaves in memory.
+#[inline(never)]
+fn biased_product(mine: &[u16], theirs: &[u16]) -> u64 {
+    let (mine, _) = mine.as_chunks::<SHORT_WINDOW>();
+    let (theirs, _) = theirs.as_chunks::<SHORT_WINDOW>();
+    let mut sum = 0u64;
+    for (mine, theirs) in mine.iter().zip(theirs) {
+        // A fixed length, which it unrolls.
+        for (mine, theirs) in mine.iter().zip(theirs) {
+            // 64 products below 2^32.
+            sum = sum.wrapping_add(u64::from(*mine).wrapping_mul(u64::from(*theirs)));
+        }
+    }
+    sum
+}
+
+/// A return as it is, Q15.
+#[inline(always)]
+fn signed_q15(biased: u16) -> i64 {
+    i64::from(biased).wrapping_sub(i64::from(BIAS))
+}
+
 impl Window {
     /// From the squares of its returns and their number. Volatility up to the limit leaves an offset as it is, twice the limit
     /// nothing of it; between them variance decides in proportion.
@@ -329,19 +383,38 @@ impl Window {
         let variance_q30 = yearly_variance_up_q30(squares_q30, observed);
         // The limit is at most 10, so its square is below 2^37 in Q30 and a million times 3 of it below 2^59.
         let limit_q15 = (u64::from(stress_vol_ppm.min(MAX_STRESS_VOL_PPM)) << 15)
-            .checked_div(ONE_PPM.into())
+            .checked_div(PPM)
             .unwrap_or(0);
         let limit_q30 = limit_q15.wrapping_mul(limit_q15);
         let left = (limit_q30 << 2).saturating_sub(variance_q30);
         let span = limit_q30.wrapping_mul(3).max(1);
-        let calm = left
-            .min(span)
-            .wrapping_mul(ONE_PPM.into())
-            .checked_div(span);
+        let calm_ppm = if left < span {
+            scale_down(PPM, left, span)
+        } else {
+            PPM
+        };
         Self {
-            root_q27: isqrt(squares_q30 << 24),
-            calm_ppm: calm.and_then(|calm| u32::try_from(calm).ok()).unwrap_or(0),
+            // A root of at most 2^30.
+            root_up_q27: root_q27(squares_q30).wrapping_add(1),
+            calm_ppm,
         }
+    }
+
+    /// Realised correlation with the same window of another market, parts per million, rounded down; 0 where it is negative.
+    fn correlation_ppm(&self, other: &Self, product_q30: i64) -> u64 {
+        if product_q30 <= 0 {
+            return 0;
+        }
+        // Below 2^31 each.
+        let scale_q54 = self.root_up_q27.wrapping_mul(other.root_up_q27);
+        let scale_q30 = (scale_q54 >> 24).wrapping_add(1);
+        // 64 products below 2^30.
+        scale_down(PPM, product_q30.cast_unsigned(), scale_q30).min(PPM)
+    }
+
+    /// What volatility of this and another market leaves of an offset of this share.
+    fn calm_ppm(&self, other: &Self, share_ppm: u64) -> u64 {
+        share_ppm.min(self.calm_ppm).min(other.calm_ppm)
     }
 }
 
@@ -350,65 +423,116 @@ impl Statistics {
     pub fn new(returns: &Returns, now: i64, stress_vol_ppm: u32) -> Self {
         let mut returns = *returns;
         returns.advance(Returns::interval_of(now));
+        Self::of(returns, stress_vol_ppm)
+    }
+}
+
+impl<B: Borrow<[u16; RETURNS]>> Statistics<B> {
+    /// Those of returns that have been brought to the interval of the instruction.
+    #[inline(never)]
+    pub fn of(returns: Returns<B>, stress_vol_ppm: u32) -> Self {
         let short = returns.observed & returns.short_mask();
         Self {
             full: Window::new(returns.squares_q30, returns.observed, stress_vol_ppm),
             short: Window::new(returns.short_squares_q30, short, stress_vol_ppm),
+            newest: returns.newest(returns.last_interval),
             returns,
         }
     }
 
     /// Realised correlation over the full and the short window, parts per million, rounded down; 0 where it is negative.
     pub fn correlations_ppm(&self, other: &Self) -> [u32; 2] {
-        let of = |product_q30: i64, mine: &Window, theirs: &Window| {
-            // Roots are at most 8, so below 2^31 in Q27; rounded up.
-            let scale_q54 = mine
-                .root_q27
-                .wrapping_add(1)
-                .wrapping_mul(theirs.root_q27.wrapping_add(1));
-            let scale_q30 = (scale_q54 >> 24).saturating_add(1);
-            // 64 products below 2^30.
-            let product = product_q30
-                .max(0)
-                .unsigned_abs()
-                .wrapping_mul(ONE_PPM.into());
-            let ppm = product.checked_div(scale_q30).unwrap_or(0);
-            u32::try_from(ppm.min(ONE_PPM.into())).unwrap_or(0)
-        };
-        let full = self.returns.product_q30(&other.returns);
-        let short = self.returns.short_product_q30(&other.returns);
         [
-            of(full, &self.full, &other.full),
-            of(short, &self.short, &other.short),
+            self.correlation_ppm(other),
+            self.short_correlation_ppm(other),
         ]
+        .map(|ppm| u32::try_from(ppm).unwrap_or(ONE_PPM))
+    }
+
+    fn correlation_ppm(&self, other: &Self) -> u64 {
+        let product_q30 = self.returns.product_q30(&other.returns);
+        self.full.correlation_ppm(&other.full, product_q30)
+    }
+
+    fn short_correlation_ppm(&self, other: &Self) -> u64 {
+        let interval = self.returns.last_interval;
+        let product_q30 = if other.returns.last_interval == interval {
+            self.newest.product_q30(&other.newest)
+        } else {
+            self.newest.product_q30(&other.returns.newest(interval))
+        };
+        self.short.correlation_ppm(&other.short, product_q30)
+    }
+
+    /// What the history of a pair leaves of an offset, parts per million, and whether it has enough of the short window.
+    fn history(&self, other: &Self, offset_ppm: u32) -> (u64, bool) {
+        let common = self.returns.observed & other.returns.observed;
+        let offset = u64::from(offset_ppm);
+        if common == u64::MAX {
+            return (offset, true);
+        }
+        let count = u64::from(common.count_ones());
+        if count < LEAST_COMMON {
+            return (0, false);
+        }
+        let newest = common & self.returns.short_mask();
+        (
+            scale_down(offset, count.min(ENOUGH_COMMON), ENOUGH_COMMON),
+            newest.count_ones() >= LEAST_COMMON_SHORT,
+        )
     }
 
     /// θ of a pair: what its terms allow, as far as correlation and volatility stay in their bands and there is history.
     ///
     /// The maintenance margin goes by the full window alone, so that an offset that ends is taken away over days; the initial
     /// margin by the worse of both, at once.
+    #[inline(never)]
     pub fn offset(&self, other: &Self, terms: &PairTerms) -> Offset {
-        let common = self.returns.observed & other.returns.observed;
-        let count = common.count_ones();
-        if terms.offset_ppm == 0 || count < LEAST_COMMON {
+        let (history, has_newest) = self.history(other, terms.offset_ppm);
+        if history == 0 {
             return Offset::NONE;
         }
-        let [full, short] = self.correlations_ppm(other);
-        let calm = |mine: &Window, theirs: &Window| mine.calm_ppm.min(theirs.calm_ppm);
-        let full = terms.share_ppm(full).min(calm(&self.full, &other.full));
-        let history = scale_down(terms.offset_ppm, count.min(ENOUGH_COMMON), ENOUGH_COMMON);
-        let maintenance_ppm = scale_down(history, full, ONE_PPM);
-        let common_short = (common & self.returns.short_mask()).count_ones();
-        let short = if common_short < LEAST_COMMON_SHORT {
-            0
+        let share = terms.share_ppm(self.correlation_ppm(other));
+        let full = self.full.calm_ppm(&other.full, share);
+        if full == 0 {
+            return Offset::NONE;
+        }
+        let initial = if has_newest {
+            let share = terms.share_ppm(self.short_correlation_ppm(other));
+            self.short.calm_ppm(&other.short, share).min(full)
         } else {
-            terms.share_ppm(short).min(calm(&self.short, &other.short))
+            0
         };
+        let of_history = |share| u32::try_from(scale_down(history, share, PPM)).unwrap_or(0);
         Offset {
-            initial_ppm: scale_down(history, full.min(short), ONE_PPM),
-            maintenance_ppm,
+            initial_ppm: of_history(initial),
+            maintenance_ppm: of_history(full),
         }
     }
+}
+
+/// √ of a sum of squares in Q30, at most 2^36, in Q27: [`isqrt`] with its zeros found by halves, which takes half as long as
+/// counting them.
+#[inline(always)]
+fn root_q27(squares_q30: u64) -> u64 {
+    let mut value = squares_q30 << 24;
+    if value == 0 {
+        return 0;
+    }
+    let mut shift = 0u32;
+    for (bound, zeros) in [
+        (1u64 << 32, 32u32),
+        (1 << 48, 16),
+        (1 << 56, 8),
+        (1 << 60, 4),
+        (1 << 62, 2),
+    ] {
+        if value < bound {
+            value = value.wrapping_shl(zeros);
+            shift = shift.wrapping_add(zeros >> 1);
+        }
+    }
+    isqrt_normalised(value) >> shift
 }
 
 /// The variance per year of so many squared returns, Q30, rounded up: more of it leaves less of an offset.
@@ -418,12 +542,11 @@ fn yearly_variance_up_q30(squares_q30: u64, observed: u64) -> u64 {
     yearly.div_ceil(u64::from(observed.count_ones()).max(1))
 }
 
-/// `value × numerator / denominator`, rounded down, for a numerator of at most a positive denominator.
-fn scale_down(value: u32, numerator: u32, denominator: u32) -> u32 {
-    // Two of 32 bits.
-    let product = u64::from(value).wrapping_mul(numerator.into());
-    let quotient = product.checked_div(denominator.into()).unwrap_or(0);
-    u32::try_from(quotient).unwrap_or(value)
+/// `value × numerator / denominator`, rounded down, where the product fits; 0 for a denominator of 0.
+#[inline(always)]
+fn scale_down(value: u64, numerator: u64, denominator: u64) -> u64 {
+    let product = value.wrapping_mul(numerator);
+    product.checked_div(denominator).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ use estuary_risk::{
 
 const _: () = assert!(crate::state::returns::RETURNS == RETURNS);
 
+/// The places of a ring.
+type Ring = [u16; RETURNS];
+
 /// Returns as an account keeps them; those of one that never had a price are empty.
 fn load_returns(stored: &StoredReturns) -> Returns {
     if stored.last_interval == 0 {
@@ -150,14 +153,17 @@ pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> O
         return Offsets::NONE;
     }
     let priced = || markets.iter().filter(|market| market.price.is_some());
-    let mut offsets = Offsets::with_room(priced().count());
-    let mut known: Vec<(&Market, Statistics)> = Vec::with_capacity(priced().count());
+    let count = priced().count();
+    let older = older_returns(markets, Returns::interval_of(now));
+    let mut offsets = Offsets::with_room(count);
+    let mut known: Vec<(&Market, Statistics<&Ring>)> = Vec::with_capacity(count);
     let mut are_alike = true;
     for (high, market) in priced().enumerate() {
         let header = market.header;
         offsets.set_floor(high, header.offset_floor_ppm);
-        let returns = load_returns(market.returns);
-        let statistics = Statistics::new(&returns, now, header.stress_vol_ppm);
+        let returns = older.get(high).map(Returns::by_reference);
+        let returns = returns.unwrap_or_else(|| current_returns(market.returns));
+        let statistics = Statistics::of(returns, header.stress_vol_ppm);
         // As long as each has the tails of the one before, all align.
         let before = known.last();
         are_alike &= before.is_none_or(|(of, _)| tails(of).are_at_those_of(&tails(header)));
@@ -186,4 +192,33 @@ pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> O
         known.push((header, statistics));
     }
     offsets
+}
+
+/// The returns of all priced markets in copies brought to an interval, unless all are there: then they are read where they
+/// are, for a copy takes half as long as a pair.
+fn older_returns(markets: &[MarketData<'_>], interval: u64) -> Vec<Returns> {
+    let priced = || markets.iter().filter(|market| market.price.is_some());
+    let is_current = |market: &MarketData<'_>| market.returns.last_interval == interval;
+    if interval != 0 && priced().all(is_current) {
+        return Vec::new();
+    }
+    let advanced = |market: &MarketData<'_>| {
+        let mut returns = load_returns(market.returns);
+        returns.advance(interval);
+        returns
+    };
+    priced().map(advanced).collect()
+}
+
+/// Returns as an account keeps them, with the ring where it is.
+const fn current_returns(stored: &StoredReturns) -> Returns<&Ring> {
+    Returns {
+        last_interval: stored.last_interval,
+        observed: stored.observed,
+        log_price_q40: stored.log_price_q40,
+        squares_q30: stored.squares_q30,
+        short_squares_q30: stored.short_squares_q30,
+        sum_q15: stored.sum_q15,
+        biased_q15: &stored.biased_q15,
+    }
 }
