@@ -132,34 +132,40 @@ impl Offsets {
     /// The smallest θ over the pairs of a set of markets, a bit for each; of fewer than two there is nothing to offset.
     fn smallest(&self, held: u16) -> Offset {
         let mut smallest: Option<Offset> = None;
-        let is_held = |market: usize| held >> market & 1 != 0;
-        let end = MAX_MARKETS.saturating_sub(held.leading_zeros() as usize);
-        let mut first = 0usize;
-        for high in 0..end {
-            if is_held(high) {
-                for low in (0..high).filter(|low| is_held(*low)) {
+        let (mut rest, mut high, mut first) = (held, 0usize, 0usize);
+        while rest != 0 {
+            if rest & 1 != 0 {
+                for low in (0..high).filter(|low| held >> low & 1 != 0) {
                     let pair = self.pairs.get(first.wrapping_add(low));
                     let pair = pair.copied().unwrap_or(Offset::NONE);
                     smallest = Some(smallest.map_or(pair, |least| least.min(pair)));
                 }
             }
+            // At most 16 markets and 120 pairs.
             first = first.wrapping_add(high);
+            (rest, high) = (rest >> 1, high.wrapping_add(1));
         }
         smallest.unwrap_or(Offset::NONE)
     }
 
     /// The largest κ of a set of markets; 1 where two have tails that do not align.
     fn floor_ppm(&self, held: u16) -> u32 {
-        let end = MAX_MARKETS.saturating_sub(held.leading_zeros() as usize);
-        let of_held = (0..end).filter(|market| held >> market & 1 != 0);
-        of_held.fold(0, |most, market| {
-            let beside = self.misaligned.get(market).copied();
-            if beside.unwrap_or(0) & held != 0 {
-                return ONE_PPM;
+        let (mut rest, mut most) = (held, 0u32);
+        let mut floors = self.floors_ppm.iter();
+        for misaligned in &self.misaligned {
+            if rest == 0 {
+                break;
             }
-            let floor = self.floors_ppm.get(market).copied();
-            most.max(floor.unwrap_or(ONE_PPM))
-        })
+            let floor = floors.next().copied().unwrap_or(ONE_PPM);
+            if rest & 1 != 0 {
+                if misaligned & held != 0 {
+                    return ONE_PPM;
+                }
+                most = most.max(floor);
+            }
+            rest >>= 1;
+        }
+        most
     }
 }
 
@@ -239,13 +245,15 @@ impl PortfolioSums {
         let (mut moves, mut sizes) = (certified != Money(0), 0u64);
         let sums = self.losses.iter_mut().zip(&mut self.gains);
         for ((losses, gains), loss) in sums.zip(node_losses) {
-            sizes |= loss.0.unsigned_abs();
             // Sizes are checked below before anybody looks at the sums.
             if loss.0 >= 0 {
+                sizes |= loss.0.cast_unsigned();
                 losses.0 = losses.0.wrapping_add(loss.0);
             } else {
                 moves = true;
-                gains.0 = gains.0.wrapping_sub(loss.0);
+                let gain = loss.0.wrapping_neg();
+                sizes |= gain.cast_unsigned();
+                gains.0 = gains.0.wrapping_add(gain);
             }
         }
         // A sum of as many as 16 fits 63 bits.
@@ -274,6 +282,10 @@ impl PortfolioSums {
             .unwrap_or(0);
         let (mut offset_loss, mut node) = (Money(0), CENTRE_NODE);
         for (place, (losses, gains)) in self.losses.iter().zip(&self.gains).enumerate() {
+            // Gains only lower the sum.
+            if *losses <= offset_loss {
+                continue;
+            }
             // Neither is negative.
             let net = losses.0.wrapping_sub(share_down(*gains, offset_q16).0);
             if net > offset_loss.0 {
@@ -349,6 +361,10 @@ impl PortfolioSums {
 fn share_down(amount: Money, share_q16: u64) -> Money {
     let amount = amount.0.max(0).unsigned_abs();
     let share = share_q16.min(ONE_Q16);
+    if amount >> 46 == 0 {
+        // Below 2^46 × 2^17.
+        return Money((amount.wrapping_mul(share) >> 16).cast_signed());
+    }
     // Below 2^47 × 2^16 and 2^16 × 2^16; no more than the amount together.
     let high = (amount >> 16).wrapping_mul(share);
     let low = (amount & 0xffff).wrapping_mul(share) >> 16;
