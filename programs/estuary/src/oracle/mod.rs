@@ -151,9 +151,7 @@ impl FeedPrice {
             EstuaryError::PriceTooOld
         );
         let price = self.price.unsigned_abs();
-        let width = u128::from(self.confidence).saturating_mul(PPM);
-        let widest = u128::from(price).saturating_mul(u128::from(limits.max_confidence_ppm));
-        if width > widest {
+        if is_wider(self.confidence, price, limits.max_confidence_ppm) {
             return Err(
                 error!(EstuaryError::PriceTooUncertain).with_values((self.confidence, price))
             );
@@ -163,7 +161,16 @@ impl FeedPrice {
 
     /// The price at another exponent: price rounded down, confidence up.
     fn convert(&self, price: u64, age: i64, exponent: i8) -> Result<CheckedPrice> {
+        let age_seconds = u32::try_from(age).map_err(|_| error!(EstuaryError::PriceTooOld))?;
         let digits = self.exponent.saturating_sub(i32::from(exponent));
+        if digits == 0 {
+            return Ok(CheckedPrice {
+                price,
+                confidence: self.confidence,
+                publish_time: self.publish_time,
+                age_seconds,
+            });
+        }
         let not_representable =
             || error!(EstuaryError::PriceNotRepresentable).with_values((self.exponent, exponent));
         let factor = 10u64
@@ -186,9 +193,19 @@ impl FeedPrice {
                 .ok_or_else(not_representable)?,
             confidence: confidence.ok_or_else(not_representable)?,
             publish_time: self.publish_time,
-            age_seconds: u32::try_from(age).map_err(|_| error!(EstuaryError::PriceTooOld))?,
+            age_seconds,
         })
     }
+}
+
+/// Whether a confidence interval is wider than so many parts per million of the price.
+fn is_wider(confidence: u64, price: u64, max_ppm: u32) -> bool {
+    if confidence >> 44 == 0 && price >> 44 == 0 && max_ppm >> 20 == 0 {
+        // Below 2^44 × 2^20 each: products of 128 bits are dear on chain.
+        return confidence.wrapping_mul(1_000_000) > price.wrapping_mul(max_ppm.into());
+    }
+    let width = u128::from(confidence).saturating_mul(PPM);
+    width > u128::from(price).saturating_mul(max_ppm.into())
 }
 
 #[cfg(test)]
