@@ -39,7 +39,8 @@ impl Balance {
     /// Whether this is some amount of a token other than the settlement token.
     #[must_use]
     pub const fn is_token(&self) -> bool {
-        self.bank != SETTLEMENT_BANK && self.amount != 0
+        // Most are empty.
+        self.amount != 0 && self.bank != SETTLEMENT_BANK
     }
 }
 

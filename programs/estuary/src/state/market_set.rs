@@ -65,7 +65,19 @@ impl MarketSet {
 
     /// The markets, ascending.
     pub fn iter(self) -> impl Iterator<Item = u16> {
-        (0u16..64).filter(move |market| self.0 & (1u64 << u32::from(*market)) != 0)
+        // Most sets have a few low markets: going past them one by one is cheaper than counting zeros in software.
+        let (mut rest, mut next) = (self.0, 0u16);
+        core::iter::from_fn(move || {
+            while rest != 0 {
+                let (market, is_in) = (next, rest & 1 != 0);
+                // Below 64: each bit is shifted out once.
+                (rest, next) = (rest >> 1, next.wrapping_add(1));
+                if is_in {
+                    return Some(market);
+                }
+            }
+            None
+        })
     }
 }
 
