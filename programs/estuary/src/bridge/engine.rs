@@ -131,8 +131,16 @@ fn place(
     Ok((leg, cost))
 }
 
-/// Turns an account's positions in a market into as many legs of the engine, then its tokens there, and returns the sum
-/// of what counts besides the positions: see [`place`].
+/// What a book has beside its legs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Besides {
+    /// The sum of what counts besides the positions: see [`place`].
+    pub cost: Money,
+    /// Absolute lots of all positions, constants among them.
+    pub gross_lots: u64,
+}
+
+/// Turns an account's positions in a market into as many legs of the engine, then its tokens there.
 ///
 /// # Errors
 /// Those of [`instrument`].
@@ -143,14 +151,16 @@ pub(super) fn book(
     account: &MarginAccount,
     now: i64,
     legs: &mut Vec<Leg>,
-) -> Result<Money> {
+) -> Result<Besides> {
     legs.clear();
-    let mut cost = Money(0);
+    let mut besides = Besides::default();
     let mut room = MAX_LOTS_PER_MARKET.saturating_sub(1);
     for position in positions_in(account, market.header.index) {
-        let (leg, besides) = place(arrays, market, position, now)?;
+        let (leg, cost) = place(arrays, market, position, now)?;
         legs.push(leg);
-        cost = cost.plus(besides).map_err(risk_error)?;
+        besides.cost = besides.cost.plus(cost).map_err(risk_error)?;
+        let lots = position.lots.unsigned_abs();
+        besides.gross_lots = besides.gross_lots.saturating_add(lots);
         room = room.saturating_sub(leg.lots.unsigned_abs());
     }
     for token in tokens_in(account, market.header.index) {
@@ -165,7 +175,7 @@ pub(super) fn book(
         let lots = arrays.absolute_lots(instrument).map_err(risk_error)?;
         room = room.saturating_sub(lots);
     }
-    Ok(cost)
+    Ok(besides)
 }
 
 /// Arrays that visit one market after the other in memory taken once, and the last book evaluated.
@@ -244,11 +254,12 @@ impl Engine {
     pub fn evaluate(
         &mut self,
         market: &MarketData<'_>,
-        account: &MarginAccount,
-        other_lots: u64,
+        (account, owner): (&MarginAccount, &Owner),
         now: i64,
     ) -> Result<()> {
-        self.cost = book(&mut self.arrays, market, account, now, &mut self.legs)?;
+        let besides = book(&mut self.arrays, market, account, now, &mut self.legs)?;
+        self.cost = besides.cost;
+        let other_lots = owner.lots_beside(besides.gross_lots, market.header.index);
         self.arrays
             .evaluate_beside(&self.legs, other_lots, &mut self.risk)
             .map_err(risk_error)
@@ -263,8 +274,8 @@ impl Engine {
     }
 }
 
-/// What is done with each market of an account: the engine with its book evaluated, the market, its positions there.
-pub type Visit<'v, 'm> = dyn FnMut(&mut Engine, &MarketData<'m>, &[Position]) -> Result<()> + 'v;
+/// What is done with each market of an account: the engine with its book evaluated, the market.
+pub type Visit<'v, 'm> = dyn FnMut(&mut Engine, &MarketData<'m>) -> Result<()> + 'v;
 
 /// What counts of an account before any market is evaluated: its cash, what it has coming from markets or owes them, and
 /// what its claims are worth.
@@ -335,12 +346,10 @@ pub fn visit_markets<'m>(
         return Ok(totals);
     };
     for market in markets.iter().filter(|market| market.price.is_some()) {
-        let positions = positions_in(account, market.header.index);
         engine.enter(market)?;
-        let other_lots = owner.other_lots(account, market.header.index);
-        engine.evaluate(market, account, other_lots, now)?;
+        engine.evaluate(market, (account, owner), now)?;
         engine.add_to(&mut totals)?;
-        visit(&mut engine, market, positions)?;
+        visit(&mut engine, market)?;
     }
     Ok(totals)
 }
@@ -355,7 +364,7 @@ pub fn assess(
     markets: &[MarketData<'_>],
     now: i64,
 ) -> Result<MarginReport> {
-    let totals = visit_markets(account, owner, markets, now, &mut |_, _, _| Ok(()))?;
+    let totals = visit_markets(account, owner, markets, now, &mut |_, _| Ok(()))?;
     let offsets = offsets(markets, now);
     totals.report_with(&offsets).map_err(risk_error)
 }

@@ -166,13 +166,13 @@ impl Liquidation {
             let Some(market) = markets.get(prepared.place) else {
                 continue;
             };
-            let cost = book(&mut prepared.arrays, market, liquidator, now, &mut legs)?;
-            let other_lots = owner.other_lots(liquidator, market.header.index);
+            let besides = book(&mut prepared.arrays, market, liquidator, now, &mut legs)?;
+            let other_lots = owner.lots_beside(besides.gross_lots, market.header.index);
             prepared
                 .arrays
                 .evaluate_beside(&legs, other_lots, &mut risk)
                 .map_err(risk_error)?;
-            totals.add_market(&risk, cost).map_err(risk_error)?;
+            totals.add_market(&risk, besides.cost).map_err(risk_error)?;
         }
         totals.report_with(&self.offsets).map_err(risk_error)
     }

@@ -4,7 +4,7 @@ use super::{
     engine::visit_markets,
     matured::{constant, settled_price},
     offsets::offsets,
-    risk_error,
+    positions_in, risk_error,
     trade::mark,
     Engine, MarketData,
 };
@@ -32,7 +32,7 @@ pub fn summary(
 ) -> Result<SummaryView> {
     let mut view = SummaryView::default();
     let mut entries = view.markets.iter_mut();
-    let totals = visit_markets(account, owner, markets, now, &mut |engine, market, _| {
+    let totals = visit_markets(account, owner, markets, now, &mut |engine, market| {
         let entry = entries
             .next()
             .ok_or(EstuaryError::AccountInTooManyMarkets)?;
@@ -120,7 +120,7 @@ pub fn market(
     index: u16,
 ) -> Result<MarketReportView> {
     let mut view = None;
-    visit_markets(account, owner, markets, now, &mut |engine, market, _| {
+    visit_markets(account, owner, markets, now, &mut |engine, market| {
         if market.header.index == index {
             view = Some(market_view(engine, market)?);
         }
@@ -203,25 +203,20 @@ pub fn positions(
     };
     let used = count.saturating_sub(first).min(POSITIONS_PER_PAGE);
     view.count = u16::try_from(used).map_err(|_| EstuaryError::CounterOverflow)?;
-    visit_markets(
-        account,
-        owner,
-        markets,
-        now,
-        &mut |engine, market, positions| {
-            let before = account
-                .open_positions()
-                .partition_point(|position| position.market < market.header.index);
-            for (place, position) in positions.iter().enumerate() {
-                let entry = before.saturating_add(place).checked_sub(first);
-                let entries = view.positions.get_mut(..used).unwrap_or_default();
-                if let Some(entry) = entry.and_then(|entry| entries.get_mut(entry)) {
-                    *entry = position_view(engine, market, position, place)?;
-                }
+    visit_markets(account, owner, markets, now, &mut |engine, market| {
+        let positions = positions_in(account, market.header.index);
+        let before = account
+            .open_positions()
+            .partition_point(|position| position.market < market.header.index);
+        for (place, position) in positions.iter().enumerate() {
+            let entry = before.saturating_add(place).checked_sub(first);
+            let entries = view.positions.get_mut(..used).unwrap_or_default();
+            if let Some(entry) = entry.and_then(|entry| entries.get_mut(entry)) {
+                *entry = position_view(engine, market, position, place)?;
             }
-            Ok(())
-        },
-    )?;
+        }
+        Ok(())
+    })?;
     Ok(view)
 }
 

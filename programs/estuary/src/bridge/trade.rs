@@ -65,12 +65,11 @@ impl Side {
         &mut self,
         engine: &mut Engine,
         market: &MarketData<'_>,
-        (account, owner): (&MarginAccount, &Owner),
+        whose: (&MarginAccount, &Owner),
         now: i64,
         legs: bool,
     ) -> Result<()> {
-        let other_lots = owner.other_lots(account, market.header.index);
-        engine.evaluate(market, account, other_lots, now)?;
+        engine.evaluate(market, whose, now)?;
         engine.add_to(&mut self.before)?;
         if legs {
             return Ok(());
@@ -86,11 +85,10 @@ impl Side {
         &mut self,
         engine: &mut Engine,
         market: &MarketData<'_>,
-        (account, owner): (&MarginAccount, &Owner),
+        whose: (&MarginAccount, &Owner),
         now: i64,
     ) -> Result<()> {
-        let other_lots = owner.other_lots(account, market.header.index);
-        engine.evaluate(market, account, other_lots, now)?;
+        engine.evaluate(market, whose, now)?;
         engine.add_to(&mut self.after)
     }
 

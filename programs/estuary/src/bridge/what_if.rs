@@ -178,8 +178,7 @@ impl<'a> Summed<'a> {
         if !self.priced.contains(market.header.index) {
             return Ok(());
         }
-        let other_lots = self.owner.other_lots(self.account, market.header.index);
-        engine.evaluate(market, self.account, other_lots, now)?;
+        engine.evaluate(market, (self.account, self.owner), now)?;
         engine.add_to(&mut self.totals)?;
         let entry = self.view.markets.get_mut(self.entries);
         *entry.ok_or(EstuaryError::AccountInTooManyMarkets)? = market_summary(engine, market)?;

@@ -103,10 +103,16 @@ impl Owner {
     /// Absolute lots in a market of the owner's other margin accounts.
     #[must_use]
     pub fn other_lots(&self, account: &MarginAccount, market: u16) -> u64 {
+        self.lots_beside(account.gross_lots(market), market)
+    }
+
+    /// Absolute lots in a market of the owner's margin accounts but one that has so many there.
+    #[must_use]
+    pub fn lots_beside(&self, account_lots: u64, market: u16) -> u64 {
         let lots = self.gross_lots.get(usize::from(market));
         // Never less than the account's own: exits do not depend on it.
         let lots = lots.copied().unwrap_or_default();
-        lots.saturating_sub(account.gross_lots(market))
+        lots.saturating_sub(account_lots)
     }
 }
 
