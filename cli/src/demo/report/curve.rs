@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result};
 use estuary::bridge::{Engine, MarketData};
-use estuary::state::MarginAccount;
+use estuary::state::{MarginAccount, Owner};
 use estuary_client::risk::LoadedMarket;
 use estuary_risk::scenario::{CENTRE_NODE, CORE_COLUMNS, SPOT_NODES, TAILS, VOL_LEVELS};
 use estuary_risk::units::ONE_Q30;
@@ -178,7 +178,7 @@ fn evaluated(account: &MarginAccount, data: &MarketData<'_>, now: i64) -> Result
     let mut engine =
         Engine::new(std::slice::from_ref(data), series)?.context("a market without a price")?;
     engine.enter(data)?;
-    engine.evaluate(data, account, 0, now)?;
+    engine.evaluate(data, (account, &Owner::of_one(account)), now)?;
     Ok(engine)
 }
 
