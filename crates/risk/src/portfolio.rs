@@ -131,21 +131,31 @@ impl Offsets {
 
     /// The smallest θ over the pairs of a set of markets, a bit for each; of fewer than two there is nothing to offset.
     fn smallest(&self, held: u16) -> Offset {
-        let mut smallest: Option<Offset> = None;
-        let (mut rest, mut high, mut first) = (held, 0usize, 0usize);
-        while rest != 0 {
-            if rest & 1 != 0 {
-                for low in (0..high).filter(|low| held >> low & 1 != 0) {
-                    let pair = self.pairs.get(first.wrapping_add(low));
-                    let pair = pair.copied().unwrap_or(Offset::NONE);
-                    smallest = Some(smallest.map_or(pair, |least| least.min(pair)));
+        if held & held.wrapping_sub(1) == 0 {
+            return Offset::NONE;
+        }
+        let mut smallest = Offset {
+            initial_ppm: u32::MAX,
+            maintenance_ppm: u32::MAX,
+        };
+        let (mut high, mut first) = (0u32, 0usize);
+        while high < u16::BITS && held.wrapping_shr(high) != 0 {
+            if held.wrapping_shr(high) & 1 != 0 {
+                let (mut place, mut below) =
+                    (first, held & 1u16.wrapping_shl(high).wrapping_sub(1));
+                while below != 0 {
+                    if below & 1 != 0 {
+                        let pair = self.pairs.get(place);
+                        smallest = smallest.min(pair.copied().unwrap_or(Offset::NONE));
+                    }
+                    (below, place) = (below >> 1, place.wrapping_add(1));
                 }
             }
             // At most 16 markets and 120 pairs.
-            first = first.wrapping_add(high);
-            (rest, high) = (rest >> 1, high.wrapping_add(1));
+            first = first.wrapping_add(high as usize);
+            high = high.wrapping_add(1);
         }
-        smallest.unwrap_or(Offset::NONE)
+        smallest
     }
 
     /// The largest κ of a set of markets; 1 where two have tails that do not align.
@@ -281,15 +291,19 @@ impl PortfolioSums {
             .checked_div(u64::from(ONE_PPM))
             .unwrap_or(0);
         let (mut offset_loss, mut node) = (Money(0), CENTRE_NODE);
-        for (place, (losses, gains)) in self.losses.iter().zip(&self.gains).enumerate() {
+        // By place, which the compiler unrolls; of two iterators it keeps each in memory.
+        for place in 0..SPOT_MOVES {
+            let (Some(losses), Some(gains)) = (self.losses.get(place), self.gains.get(place))
+            else {
+                break;
+            };
             // Gains only lower the sum.
-            if *losses <= offset_loss {
-                continue;
-            }
-            // Neither is negative.
-            let net = losses.0.wrapping_sub(share_down(*gains, offset_q16).0);
-            if net > offset_loss.0 {
-                (offset_loss, node) = (Money(net), place);
+            if losses.0 > offset_loss.0 {
+                // Neither is negative.
+                let net = losses.0.wrapping_sub(share_down(*gains, offset_q16).0);
+                if net > offset_loss.0 {
+                    (offset_loss, node) = (Money(net), place);
+                }
             }
         }
         let counted = share_down(self.largest, offset_q16);
