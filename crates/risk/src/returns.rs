@@ -9,7 +9,7 @@
 //!
 //! All rings of an instruction are brought to the interval of its clock first, so that equal places are equal times.
 
-use crate::fixed::{isqrt, isqrt_normalised};
+use crate::fixed::isqrt;
 use crate::portfolio::Offset;
 use crate::units::{ONE_PPM, SECONDS_PER_YEAR};
 use core::borrow::Borrow;
@@ -329,13 +329,16 @@ impl<B: Borrow<[u16; RETURNS]>> Returns<B> {
         let (quarters, _) = self.biased_q15.borrow().as_chunks::<SHORT_WINDOW>();
         let before = quarters.get(quarter.wrapping_sub(1) & 3);
         let mut biased_q15 = before.copied().unwrap_or([BIAS; SHORT_WINDOW]);
-        let now = quarters
-            .get(quarter)
-            .map_or_else(Default::default, |now| now.as_slice());
-        for (value, now) in biased_q15.iter_mut().zip(now).take(last.saturating_add(1)) {
+        let now = quarters.get(quarter).and_then(|now| now.get(..=last));
+        let new = biased_q15.get_mut(..=last).unwrap_or_default();
+        for (value, now) in new.iter_mut().zip(now.unwrap_or_default()) {
             *value = *now;
         }
-        let sum = biased_q15.iter().copied().map(i64::from).sum();
+        let mut sum = 0i64;
+        for value in &biased_q15 {
+            // 16 below 2^16.
+            sum = sum.wrapping_add(i64::from(*value));
+        }
         Newest { biased_q15, sum }
     }
 }
@@ -395,7 +398,7 @@ impl Window {
         };
         Self {
             // A root of at most 2^30.
-            root_up_q27: root_q27(squares_q30).wrapping_add(1),
+            root_up_q27: isqrt(squares_q30 << 24).wrapping_add(1),
             calm_ppm,
         }
     }
@@ -509,30 +512,6 @@ impl<B: Borrow<[u16; RETURNS]>> Statistics<B> {
             maintenance_ppm: of_history(full),
         }
     }
-}
-
-/// √ of a sum of squares in Q30, at most 2^36, in Q27: [`isqrt`] with its zeros found by halves, which takes half as long as
-/// counting them.
-#[inline(always)]
-fn root_q27(squares_q30: u64) -> u64 {
-    let mut value = squares_q30 << 24;
-    if value == 0 {
-        return 0;
-    }
-    let mut shift = 0u32;
-    for (bound, zeros) in [
-        (1u64 << 32, 32u32),
-        (1 << 48, 16),
-        (1 << 56, 8),
-        (1 << 60, 4),
-        (1 << 62, 2),
-    ] {
-        if value < bound {
-            value = value.wrapping_shl(zeros);
-            shift = shift.wrapping_add(zeros >> 1);
-        }
-    }
-    isqrt_normalised(value) >> shift
 }
 
 /// The variance per year of so many squared returns, Q30, rounded up: more of it leaves less of an offset.

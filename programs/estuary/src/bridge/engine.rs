@@ -4,7 +4,7 @@ use super::{
     matured::matured_series_value,
     offsets::offsets,
     parameters::{averaging, forward_ratio_q30, load_grid, smile_of},
-    positions_in, risk_error, tokens_in, MarketData,
+    positions_in, risk_error, MarketData,
 };
 use crate::{
     error::EstuaryError,
@@ -21,6 +21,7 @@ use estuary_risk::{
 };
 
 /// What the engine has to know of a market.
+#[inline(always)]
 pub(super) fn inputs(market: &MarketData<'_>) -> Result<MarketInputs> {
     let price = market.price()?;
     Ok(MarketInputs {
@@ -163,7 +164,10 @@ pub(super) fn book(
         besides.gross_lots = besides.gross_lots.saturating_add(lots);
         room = room.saturating_sub(leg.lots.unsigned_abs());
     }
-    for token in tokens_in(account, market.header.index) {
+    for token in &account.balances {
+        if !token.is_token() || token.market != market.header.index {
+            continue;
+        }
         let instrument = arrays
             .balance(token.amount, token.decimals, room)
             .map_err(risk_error)?;
