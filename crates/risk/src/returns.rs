@@ -32,10 +32,10 @@ const LEAST_COMMON_SHORT: u32 = 8;
 const BIAS: u16 = 1 << 15;
 /// What 64 biases add up to.
 const ALL_BIASES: i64 = (BIAS as i64) * (RETURNS as i64);
+/// What those of the short window do.
+const SHORT_BIASES: i64 = (BIAS as i64) * (SHORT_WINDOW as i64);
 /// One in parts per million.
 const PPM: u64 = ONE_PPM as u64;
-/// That of 16.
-const SHORT_BIASES: i64 = (BIAS as i64) * (SHORT_WINDOW as i64);
 /// Intervals in a year.
 const INTERVALS_PER_YEAR: u64 = 4_380;
 
