@@ -14,6 +14,8 @@ mod price_file;
 mod prices;
 mod replay;
 mod report;
+#[cfg(test)]
+mod settlement_tests;
 mod summary;
 mod surface;
 pub mod svm;

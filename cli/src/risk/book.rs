@@ -193,10 +193,15 @@ impl<'a> Book<'a> {
 
     fn add_expiry(&self, arrays: &mut MarketArrays, index: usize) -> Result<(), InputError> {
         let expiry = &self.market.expiries[index];
-        let ratio = self.prices.forward_ratio_q30(self.prices.forwards[index]);
-        arrays
-            .add_expiry(index as u8, expiry.seconds_left, ratio, &smile_of(expiry))
-            .map_err(|error| refusal(&expiry.path, error))
+        let (id, left, smile) = (index as u8, expiry.seconds_left, smile_of(expiry));
+        let added = match &self.prices.averages[index] {
+            Some(average) => arrays.add_averaging_expiry(id, left, &average.averaging, &smile),
+            None => {
+                let ratio = self.prices.forward_ratio_q30(self.prices.forwards[index]);
+                arrays.add_expiry(id, left, ratio, &smile)
+            }
+        };
+        added.map_err(|error| refusal(&expiry.path, error))
     }
 
     /// Perpetuals and futures carry their cost; premiums and spot were paid in cash.
@@ -272,7 +277,7 @@ pub fn warn_of_calendar_arbitrage(market: &Market, notes: &mut Notes) {
     let mut expiries: Vec<&Expiry> = market
         .expiries
         .iter()
-        .filter(|expiry| expiry.vol.is_some())
+        .filter(|expiry| expiry.vol.is_some() && expiry.seconds_left > 0)
         .collect();
     expiries.sort_unstable_by_key(|expiry| expiry.time);
     let slice = |expiry: &Expiry| {

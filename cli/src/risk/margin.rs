@@ -6,6 +6,7 @@ use estuary_risk::portfolio::Portfolio;
 use estuary_risk::scenario::{Scenario, ScenarioGrid, COLUMNS};
 use estuary_risk::units::{Money, Price, RiskError, ONE_Q30};
 
+use super::averages::{self, AverageRow};
 use super::book::{self, refusal, Book, Priced};
 use super::decimal::Decimal;
 use super::input::{Account, Holding, Input, PendingOrder};
@@ -58,6 +59,8 @@ pub struct MarketMargin {
     pub lot_decimals: i32,
     /// Index into `scenarios` of the worst one.
     pub worst: usize,
+    /// Its settlement averages under way.
+    pub averages: Vec<AverageRow>,
     /// Every scenario that is switched on.
     pub scenarios: Vec<ScenarioRow>,
     /// Greeks of the book in quote units.
@@ -200,6 +203,7 @@ fn evaluate(book: &Book<'_>) -> Result<(MarketMargin, Money, Money), InputError>
         unwound,
         lot_decimals: book.lot_decimals,
         worst,
+        averages: averages::rows(market, &book.prices),
         scenarios,
         greeks,
         positions,

@@ -3,11 +3,12 @@
 //! file → [`json`] (values and their paths) → [`input`] (checked portfolio) → [`scale`] (the engine's
 //! integers) → [`margin`] or [`price`] (the engine) → [`output`] or [`table`].
 
+mod averages;
 pub mod book;
 mod decimal;
 pub mod input;
 pub mod json;
-mod margin;
+pub mod margin;
 pub mod notes;
 pub mod output;
 mod parameters;

@@ -4,6 +4,7 @@ use estuary_risk::market::MarketRisk;
 use estuary_risk::portfolio::{Portfolio, ScanLoss};
 use estuary_risk::units::Money;
 
+use super::averages::AverageRow;
 use super::decimal::Decimal;
 use super::json::{object, Node};
 use super::margin::{Margin, MarketMargin, OrderRow, ScenarioRow, State, VOL_LEVEL_NAMES};
@@ -134,7 +135,26 @@ fn orders(market: &MarketMargin) -> Node {
     Node::List(market.orders.iter().map(row).collect())
 }
 
+/// The averages under way, a field only where there is one.
+fn averages(rows: &[AverageRow]) -> Option<(&'static str, Node)> {
+    let whole = |value: i128| Decimal::new(value, 0).into();
+    let node = |row: &AverageRow| {
+        object([
+            ("expiry", whole(row.expiry as i128)),
+            ("time", whole(row.time.into())),
+            ("minutes_fixed", whole(row.minutes_fixed.into())),
+            ("minutes_to_come", whole(row.minutes_to_come.into())),
+            ("fixed", row.fixed.into()),
+            ("share_to_come", fraction(row.share_to_come_ppm).into()),
+            ("forward", row.forward.into()),
+        ])
+    };
+    let list = Node::List(rows.iter().map(node).collect());
+    (!rows.is_empty()).then_some(("settlement_averages", list))
+}
+
 fn book(market: &MarketMargin) -> Vec<(&'static str, Node)> {
+    let mut fields: Vec<_> = averages(&market.averages).into_iter().collect();
     let scenarios: Vec<Node> = market.scenarios.iter().map(scenario).collect();
     let positions = market.positions.iter().map(|position| {
         object([
@@ -143,7 +163,7 @@ fn book(market: &MarketMargin) -> Vec<(&'static str, Node)> {
             ("contribution", money(position.contribution).into()),
         ])
     });
-    vec![
+    fields.extend([
         (
             "worst_scenario",
             scenarios.get(market.worst).cloned().unwrap_or(Node::Null),
@@ -151,7 +171,8 @@ fn book(market: &MarketMargin) -> Vec<(&'static str, Node)> {
         ("scenarios", Node::List(scenarios)),
         ("greeks", Node::Object(greeks(&market.greeks))),
         ("positions", Node::List(positions.collect())),
-    ]
+    ]);
+    fields
 }
 
 fn requirement(market: &MarketMargin) -> Vec<(&'static str, Node)> {
@@ -240,10 +261,10 @@ pub fn prices(markets: &[MarketQuotes], notes: &Notes) -> Node {
             fields.extend(greeks(&series.quote));
             Node::Object(fields)
         });
-        object([
-            ("symbol", market.symbol.as_str().into()),
-            ("series", Node::List(series.collect())),
-        ])
+        let mut fields = vec![("symbol", market.symbol.as_str().into())];
+        fields.extend(averages(&market.averages));
+        fields.push(("series", Node::List(series.collect())));
+        object_of(fields)
     };
     let fields = vec![("markets", Node::List(markets.iter().map(market).collect()))];
     with_notes(fields, notes)

@@ -1,5 +1,6 @@
 //! `estuary risk price`: every series of the file.
 
+use super::averages::{self, AverageRow};
 use super::book::warn_of_calendar_arbitrage;
 use super::input::{Input, SeriesKind};
 use super::json::InputError;
@@ -13,6 +14,8 @@ pub struct MarketQuotes {
     pub symbol: String,
     /// Its series, in the order of the file.
     pub series: Vec<SeriesQuote>,
+    /// Its settlement averages under way.
+    pub averages: Vec<AverageRow>,
 }
 
 /// One series of the answer.
@@ -47,6 +50,7 @@ pub fn compute(input: &Input, notes: &mut Notes) -> Result<Vec<MarketQuotes>, In
         markets.push(MarketQuotes {
             symbol: market.symbol.clone(),
             series,
+            averages: averages::rows(market, &prices),
         });
     }
     Ok(markets)

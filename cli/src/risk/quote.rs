@@ -66,22 +66,61 @@ pub fn of_series(
     let series = &market.series[index];
     Ok(match series.kind {
         SeriesKind::Spot | SeriesKind::Perpetual => of_spot(prices),
-        SeriesKind::Future { expiry } => Quote::linear(
-            prices.decimal(prices.forwards[expiry]).to_f64(),
-            prices.decimal(prices.spot).to_f64(),
-        ),
+        SeriesKind::Future { expiry } => of_forward(prices, expiry, Price(0)),
         SeriesKind::Option {
             kind,
             expiry,
             vol_q32,
             ..
         } => {
-            let forward = prices.forwards[expiry];
             let strike = prices.strikes[index];
-            let expiry = &market.expiries[expiry];
-            of_option(series, kind, expiry, vol_q32, [forward, strike], prices)?
+            let Some(terms) = open_terms(prices, expiry, strike, &market.expiries[expiry]) else {
+                return Ok(match kind {
+                    OptionKind::Call => of_forward(prices, expiry, strike),
+                    OptionKind::Put => Quote::default(),
+                });
+            };
+            of_option(
+                series,
+                kind,
+                &market.expiries[expiry],
+                vol_q32,
+                terms,
+                prices,
+            )?
         }
     })
+}
+
+/// The forward of an expiry less a strike.
+fn of_forward(prices: &MarketPrices, expiry: usize, strike: Price) -> Quote {
+    let real = |price: Price| prices.decimal(price).to_f64();
+    let forward = prices.forwards[expiry];
+    // What is fixed of an average does not move with spot.
+    let fixed = prices.averages[expiry].map_or(Price(0), |average| average.averaging.fixed);
+    Quote {
+        price: real(Price(forward.0.saturating_sub(strike.0))),
+        ..Quote::linear(
+            real(Price(forward.0.saturating_sub(fixed.0))),
+            real(prices.spot),
+        )
+    }
+}
+
+/// What volatility acts on: forward, strike and seconds; of an average under way what is still to come. `None` where the
+/// option is exercised whatever happens.
+fn open_terms(
+    prices: &MarketPrices,
+    index: usize,
+    strike: Price,
+    expiry: &Expiry,
+) -> Option<([Price; 2], i64)> {
+    let Some(average) = &prices.averages[index] else {
+        return Some(([prices.forwards[index], strike], expiry.seconds_left));
+    };
+    let left = strike.0.checked_sub(average.averaging.fixed.0)?;
+    let terms = [prices.open_at_spot(average), Price(left)];
+    (left > 0).then_some((terms, average.averaging.variance_seconds))
 }
 
 fn of_option(
@@ -89,10 +128,10 @@ fn of_option(
     kind: OptionKind,
     expiry: &Expiry,
     vol_q32: u64,
-    [forward, strike]: [Price; 2],
+    ([forward, strike], seconds): ([Price; 2], i64),
     prices: &MarketPrices,
 ) -> Result<Quote, InputError> {
-    let sqrt_tau_q32 = sqrt_tau_q32(expiry.seconds_left);
+    let sqrt_tau_q32 = sqrt_tau_q32(seconds);
     // To the nearest from Q40.
     let x_q28 = (ln_q40(forward.0) - ln_q40(strike.0) + (1 << 11)) >> 12;
     let flat = |vol_q32: u64| ((u128::from(vol_q32) * u128::from(sqrt_tau_q32)) >> 32) as u64;

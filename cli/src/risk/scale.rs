@@ -2,15 +2,19 @@
 
 use estuary_risk::array::{MAX_FORWARD_RATIO_Q30, MIN_FORWARD_RATIO_Q30};
 use estuary_risk::market::MarketInputs;
-use estuary_risk::units::{Money, Price, MAX_LOTS_PER_MARKET};
+use estuary_risk::units::{Money, Price, MAX_LOTS_PER_MARKET, ONE_Q30};
 
 use super::decimal::{scale_down, Decimal};
-use super::input::{Expiry, Holding, Market, PendingOrder, SeriesKind};
+use super::input::{Average, Expiry, Holding, Market, PendingOrder, SeriesKind, Window};
 use super::json::InputError;
 use super::notes::Notes;
 
 /// The engine prices with exponents down to this.
 const MAX_PRICE_DECIMALS: u32 = 16;
+/// An average has more digits than its prices: it is taken with at least the decimals that prices mostly have on chain.
+const AVERAGE_DECIMALS: u32 = 8;
+/// And with as many as give spot this mantissa.
+const AVERAGE_SPOT: i128 = 10_000_000_000;
 /// A lot is at least a billionth of a unit.
 const MAX_LOT_DECIMALS: i32 = 9;
 /// And at most 10^10 units: more would not fit the engine's lot size.
@@ -23,8 +27,10 @@ pub struct MarketPrices {
     pub decimals: u32,
     /// Spot.
     pub spot: Price,
-    /// Forwards by index of the expiry.
+    /// Forwards by index of the expiry; where its average is under way, what it would be if spot stayed.
     pub forwards: Vec<Price>,
+    /// Settlement averages under way by index of the expiry.
+    pub averages: Vec<Option<Average>>,
     /// Strikes by index of the series; 0 for those without.
     pub strikes: Vec<Price>,
 }
@@ -45,12 +51,15 @@ impl MarketPrices {
             SeriesKind::Option { strike, .. } => Some((format!("{}.strike", series.path), strike)),
             _ => None,
         });
+        let windows = market.expiries.iter().filter_map(|one| one.window.as_ref());
         let all: Vec<(String, Decimal)> = std::iter::once(spot.clone())
             .chain(forwards)
             .chain(strikes)
+            .chain(windows.clone().flat_map(Window::prices))
             .chain(orders.iter().map(|one| (one.limit_path.clone(), one.limit)))
             .collect();
-        let decimals = common_decimals(&all)?;
+        let least = windows.map(|_| average_decimals(market.spot)).max();
+        let decimals = common_decimals(&all, least.unwrap_or(0))?;
         let mut price = |(path, value): (String, Decimal)| {
             notes
                 .nearest(&path, value, decimals)
@@ -63,9 +72,20 @@ impl MarketPrices {
             decimals,
             spot: price(spot)?,
             forwards: Vec::new(),
+            averages: Vec::new(),
             strikes: Vec::new(),
         };
         for expiry in &market.expiries {
+            let average = match &expiry.window {
+                Some(window) => window.average(|path, value| Ok(price((path, value))?.0))?,
+                None => None,
+            };
+            prices.averages.push(average);
+            if let Some(average) = &average {
+                let forward = prices.average_at_spot(average);
+                prices.forwards.push(forward);
+                continue;
+            }
             let path = format!("{}.forward", expiry.path);
             let forward = if expiry.forward == market.spot {
                 prices.spot
@@ -91,6 +111,20 @@ impl MarketPrices {
         let spot = u128::from(self.spot.0);
         let ratio = ((u128::from(forward.0) << 31) / spot + 1) >> 1;
         i64::try_from(ratio).unwrap_or(i64::MAX)
+    }
+
+    /// What is still to come of an average, if spot stays: to the nearest.
+    pub fn open_at_spot(&self, average: &Average) -> Price {
+        // The share is at most 1.
+        let share = average.averaging.open_share_q30.clamp(0, ONE_Q30);
+        let doubled = (u128::from(self.spot.0) * u128::from(share.unsigned_abs())) >> 29;
+        Price(u64::try_from((doubled + 1) >> 1).unwrap_or(self.spot.0))
+    }
+
+    /// What an average would be if spot stayed.
+    fn average_at_spot(&self, average: &Average) -> Price {
+        let open = self.open_at_spot(average);
+        Price(average.averaging.fixed.0.saturating_add(open.0))
     }
 
     /// An order's limit, rounded against the account where it has more digits than the market's prices.
@@ -136,10 +170,18 @@ impl MarketPrices {
     }
 }
 
-/// The most decimals any price has, lowered until the largest fits a mantissa.
-fn common_decimals(all: &[(String, Decimal)]) -> Result<u32, InputError> {
+/// The decimals that an average at a spot price is taken with, where they fit.
+fn average_decimals(spot: Decimal) -> u32 {
+    let mantissa = |decimals: u32| spot.nearest(decimals as i32).map(|scaled| scaled.units);
+    let enough = |decimals: &u32| mantissa(*decimals).is_none_or(|units| units >= AVERAGE_SPOT);
+    let mut range = AVERAGE_DECIMALS..MAX_PRICE_DECIMALS;
+    range.find(enough).unwrap_or(MAX_PRICE_DECIMALS)
+}
+
+/// The most decimals any price has, but at least so many, lowered until the largest fits a mantissa.
+fn common_decimals(all: &[(String, Decimal)], least: u32) -> Result<u32, InputError> {
     let wanted = all.iter().map(|(_, value)| value.decimals()).max();
-    let mut decimals = wanted.unwrap_or(0).min(MAX_PRICE_DECIMALS);
+    let mut decimals = wanted.unwrap_or(0).max(least).min(MAX_PRICE_DECIMALS);
     for (path, value) in all {
         while value
             .nearest(decimals as i32)

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use estuary_risk::market::MarketRisk;
 use estuary_risk::units::Money;
 
+use super::averages::AverageRow;
 use super::margin::{Margin, MarketMargin, State, VOL_LEVEL_NAMES};
 use super::notes::Notes;
 use super::output::{fraction, money};
@@ -212,6 +213,7 @@ fn margin_market(names: &[State], states: &[&MarketMargin], out: &mut String) {
     let limited = states.iter().any(limited);
     let figures = states.iter().map(|state| market_figures(state, limited));
     write_figures(names, &figures.collect::<Vec<_>>(), out);
+    write_averages(&last.averages, out);
     if !last.orders.is_empty() {
         out.push('\n');
         let mut table = Table::new(&["order", "quantity", "limit"]);
@@ -243,6 +245,35 @@ fn margin_market(names: &[State], states: &[&MarketMargin], out: &mut String) {
     table.write(out);
     out.push('\n');
     write_scenarios(states, last, out);
+}
+
+/// The settlement averages under way, if there are any.
+fn write_averages(rows: &[AverageRow], out: &mut String) {
+    if rows.is_empty() {
+        return;
+    }
+    out.push('\n');
+    let mut table = Table::new(&[
+        "settlement average",
+        "time",
+        "minutes fixed",
+        "to come",
+        "fixed",
+        "share to come",
+        "if spot stays",
+    ]);
+    for row in rows {
+        table.row(vec![
+            format!("expiry {}", row.expiry),
+            row.time.to_string(),
+            row.minutes_fixed.to_string(),
+            row.minutes_to_come.to_string(),
+            row.fixed.to_string(),
+            fraction(row.share_to_come_ppm).to_string(),
+            row.forward.to_string(),
+        ]);
+    }
+    table.write(out);
 }
 
 /// Profit and loss of each state in the scenarios, which are the same.
@@ -297,6 +328,7 @@ pub fn prices(markets: &[MarketQuotes], notes: &Notes) -> String {
             ]);
         }
         table.write(&mut out);
+        write_averages(&market.averages, &mut out);
         out.push('\n');
     }
     finish(out, notes)

@@ -276,7 +276,7 @@ fn a_wrong_field_is_named_with_its_place() {
         // Times.
         (
             set("/markets/1/expiries/0/time", json!(NOW)),
-            "markets[1].expiries[0].time: 1760054400 is not after now (1760054400)",
+            "markets[1].expiries[0].time: 1760054400 is not after now (1760054400): only one with settlement_prices may be over",
         ),
         (
             set("/markets/1/expiries/0/time", json!(NOW - DAY)),
@@ -285,6 +285,32 @@ fn a_wrong_field_is_named_with_its_place() {
         (
             set("/markets/1/expiries/0/time", json!(NOW + 4000 * DAY)),
             "markets[1].expiries[0].time: 2105654400 is more than ten years after now (1760054400)",
+        ),
+        (
+            set("/markets/1/expiries/0/settlement_prices", json!(1)),
+            "markets[1].expiries[0].settlement_prices: expected an array, found a number",
+        ),
+        (
+            set(
+                "/markets/1/expiries/0/settlement_prices",
+                json!([{"time": NOW - 60, "price": 220}]),
+            ),
+            "markets[1].expiries[0].settlement_prices: the settlement window, the 30 minutes before 1760659200, begins after now (1760054400)",
+        ),
+        (
+            set(
+                "/markets/1/expiries/0",
+                json!({"time": NOW + 60, "vol": 0.8, "settlement_prices": [{"time": NOW - 60, "price": 0}]}),
+            ),
+            "markets[1].expiries[0].settlement_prices[0].price: 0 must be above 0",
+        ),
+        (
+            set(
+                "/markets/1/expiries/0",
+                json!({"time": NOW + 60, "vol": 0.8, "settlement_prices": [
+                    {"time": NOW - 60, "price": 220}, {"time": NOW - 61, "price": 220}]}),
+            ),
+            "markets[1].expiries[0].settlement_prices[1].time: 1760054339 is not in a later minute of the window than the price before it",
         ),
         // Fields that exclude each other.
         (

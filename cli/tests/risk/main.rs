@@ -12,6 +12,7 @@ mod orders;
 #[path = "../common/portfolio.rs"]
 mod portfolio;
 mod price;
+mod settlement;
 mod what_if;
 
 use portfolio::repository_file;

@@ -5,7 +5,7 @@ use estuary_risk::fixed::{sqrt_tau_q32, TAU_MAX_SECONDS};
 use estuary_risk::market::OptionKind;
 use estuary_risk::smile::{Smile, SmileError};
 
-use super::{liquidation, Expiry, Market, Series, SeriesKind, Vol, SETTLEMENT_SYMBOLS};
+use super::{liquidation, settlement, Expiry, Market, Series, SeriesKind, Vol, SETTLEMENT_SYMBOLS};
 use crate::risk::decimal::Decimal;
 use crate::risk::json::{At, Fields, InputError};
 use crate::risk::notes::Notes;
@@ -103,26 +103,45 @@ fn read_expiry(
     spot: Decimal,
     notes: &mut Notes,
 ) -> Result<Expiry, InputError> {
-    let fields = at.object(&["time", "forward", "vol", "smile"])?;
+    let fields = at.object(&["time", "forward", "vol", "smile", "settlement_prices"])?;
     let at_time = fields.required("time")?;
     let time: i64 = at_time.whole()?;
     let seconds_left = time.saturating_sub(now);
-    if seconds_left <= 0 {
-        return Err(at_time.fail(format!("{time} is not after now ({now})")));
+    let listed = fields.optional("settlement_prices");
+    let window = settlement::read(listed.as_ref(), time, now)?;
+    // An expiry that is over may be a mistake, unless the file says what was recorded of it.
+    if seconds_left <= 0 && (listed.is_none() || window.is_none()) {
+        let message = "is not after now";
+        let hint = "only one with settlement_prices may be over";
+        return Err(at_time.fail(format!("{time} {message} ({now}): {hint}")));
     }
     if seconds_left > TAU_MAX_SECONDS {
         return Err(at_time.fail(format!("{time} is more than ten years after now ({now})")));
     }
     let forward = match fields.optional("forward") {
-        Some(at) => at.positive()?,
+        Some(at) => {
+            let forward = at.positive()?;
+            if window.is_some() {
+                notes.warn(
+                    &at.path,
+                    "has no effect: the settlement average is under way",
+                );
+            }
+            forward
+        }
         None => spot,
     };
+    let variance_seconds = window.as_ref().map_or(0, |one| one.variance_seconds);
     let vol = match (fields.optional("vol"), fields.optional("smile")) {
         (Some(_), Some(smile)) => {
             return Err(smile.fail("give either vol or smile, not both"));
         }
         (Some(vol), None) => Some(Vol::Flat(read_vol(&vol)?)),
-        (None, Some(smile)) => Some(Vol::Smile(read_smile(&smile, seconds_left, notes)?)),
+        (None, Some(smile)) => Some(Vol::Smile(read_smile(
+            &smile,
+            seconds_left.max(variance_seconds),
+            notes,
+        )?)),
         (None, None) => None,
     };
     Ok(Expiry {
@@ -130,6 +149,7 @@ fn read_expiry(
         time,
         seconds_left,
         forward,
+        window,
         vol,
     })
 }

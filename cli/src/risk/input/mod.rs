@@ -4,6 +4,7 @@ mod account;
 mod liquidation;
 mod market;
 mod offsets;
+mod settlement;
 mod what_if;
 
 use estuary_risk::charges::OracleQuality;
@@ -14,6 +15,7 @@ use estuary_risk::scenario::{ScenarioGrid, ScenarioParameters};
 use estuary_risk::smile::Smile;
 
 pub use liquidation::lot;
+pub use settlement::{Average, Window};
 
 use super::decimal::Decimal;
 use super::json::{At, InputError, Node};
@@ -69,10 +71,12 @@ pub struct Expiry {
     pub path: String,
     /// Unix seconds.
     pub time: i64,
-    /// From `now`.
+    /// From `now`; not above 0 only where its average is under way.
     pub seconds_left: i64,
-    /// The forward price; spot where not given.
+    /// The forward price; spot where not given. It means nothing where its average is under way.
     pub forward: Decimal,
+    /// Its settlement average, if it is under way.
+    pub window: Option<Window>,
     /// The volatility, unless every option of the expiry has its own.
     pub vol: Option<Vol>,
 }

@@ -133,6 +133,24 @@ impl SettlementAverage {
         Ok(())
     }
 
+    /// [`SettlementAverage::record`]; then a price from the expiry or later fixes the settlement price if enough minutes are
+    /// filled.
+    ///
+    /// # Errors
+    /// Those of [`SettlementAverage::record`].
+    pub fn record_and_finalize(
+        &mut self,
+        expiry: i64,
+        publish_time: i64,
+        price: u64,
+    ) -> Result<()> {
+        self.record(expiry, publish_time, price)?;
+        if publish_time >= expiry && self.has_enough() {
+            self.finalize()?;
+        }
+        Ok(())
+    }
+
     /// Fixes the settlement price: the average of the minutes covered, rounded down.
     ///
     /// # Errors
@@ -307,6 +325,31 @@ mod tests {
         }
         average.finalize().unwrap();
         assert_eq!(average.settlement_price, 100);
+    }
+
+    #[test]
+    fn the_first_price_after_the_expiry_ends_a_window_with_enough() {
+        let mut average = SettlementAverage::default();
+        let mut at = |minute: i64, price| {
+            let time = START + minute * 60;
+            average.record_and_finalize(EXPIRY, time, price).unwrap();
+            (average.filled, average.settlement_price)
+        };
+        for minute in 0..19 {
+            assert_eq!(at(minute, 100).1, 0);
+        }
+        // Enough, but a later minute of the window may come.
+        assert_eq!(at(20, 100), (20, 0));
+        assert_eq!(at(30, 900), (20, 100));
+        let mut average = SettlementAverage::default();
+        for minute in 10..29 {
+            average
+                .record_and_finalize(EXPIRY, START + minute * 60, 100)
+                .unwrap();
+        }
+        // The one that fills enough counts.
+        average.record_and_finalize(EXPIRY, EXPIRY, 310).unwrap();
+        assert_eq!(average.settlement_price, (20 * 100 + 310) / 21);
     }
 
     #[test]

@@ -40,10 +40,7 @@ impl<'info> RecordSettlementPrice<'info> {
         let limits = PriceLimits::of(&market.header, ledger.last_publish_time, now);
         let price = oracle::checked(accounts.price.as_ref(), &market.header, &limits)?;
         let average = &mut market.header.expiry_mut(index)?.average;
-        average.record(expiry, price.publish_time, price.price)?;
-        if price.publish_time >= expiry && average.has_enough() {
-            average.finalize()?;
-        }
+        average.record_and_finalize(expiry, price.publish_time, price.price)?;
         ledger.record_price(price.publish_time, price.price)?;
         ledger.invariant()?;
         market.header.invariant()
