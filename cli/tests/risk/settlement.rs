@@ -165,7 +165,7 @@ fn without_prices_the_window_counts_all_the_same() {
 #[test]
 fn cheap_tokens_have_averages_of_as_many_digits() {
     let scaled = |scale: f64| {
-        let mut market = market(15, 14);
+        let mut market = market(10, 10);
         market["spot"] = json!(90.0 * scale);
         let prices = market["expiries"][1]["settlement_prices"].as_array_mut();
         for price in prices.expect("a list") {
@@ -174,8 +174,12 @@ fn cheap_tokens_have_averages_of_as_many_digits() {
         market["series"][3]["strike"] = json!(95.5 * scale);
         quoted(&market, 0, "price") / scale
     };
-    assert!((scaled(1.0) - 95.0).abs() < 1e-9);
-    assert!((scaled(1e-7) - 95.0).abs() < 1e-7, "{}", scaled(1e-7));
+    assert!((scaled(1.0) - 280.0 / 3.0).abs() < 1e-7);
+    assert!(
+        (scaled(1e-7) - 280.0 / 3.0).abs() < 1e-7,
+        "{}",
+        scaled(1e-7)
+    );
 }
 
 #[test]
