@@ -177,6 +177,28 @@ pub const fn validate_market(floor_ppm: u32, stress_vol_ppm: u32) -> Result<(), 
     Ok(())
 }
 
+impl Returns<&[u16; RETURNS]> {
+    /// The same with a ring of their own.
+    pub const fn copied(&self) -> Returns {
+        self.with_ring(*self.biased_q15)
+    }
+}
+
+impl<B: Copy> Returns<B> {
+    /// The same with the ring kept in another way.
+    const fn with_ring<C>(&self, biased_q15: C) -> Returns<C> {
+        Returns {
+            last_interval: self.last_interval,
+            observed: self.observed,
+            log_price_q40: self.log_price_q40,
+            squares_q30: self.squares_q30,
+            short_squares_q30: self.short_squares_q30,
+            sum_q15: self.sum_q15,
+            biased_q15,
+        }
+    }
+}
+
 impl Returns {
     /// No price yet.
     pub const EMPTY: Self = Self {
@@ -217,16 +239,8 @@ impl Returns {
     }
 
     /// The same with the ring where it is.
-    pub fn by_reference(&self) -> Returns<&[u16; RETURNS]> {
-        Returns {
-            last_interval: self.last_interval,
-            observed: self.observed,
-            log_price_q40: self.log_price_q40,
-            squares_q30: self.squares_q30,
-            short_squares_q30: self.short_squares_q30,
-            sum_q15: self.sum_q15,
-            biased_q15: &self.biased_q15,
-        }
+    pub const fn by_reference(&self) -> Returns<&[u16; RETURNS]> {
+        self.with_ring(&self.biased_q15)
     }
 
     /// Brings the ring to an interval; those without a price have no return.

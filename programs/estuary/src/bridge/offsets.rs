@@ -19,11 +19,8 @@ const _: () = assert!(crate::state::returns::RETURNS == RETURNS);
 /// The places of a ring.
 type Ring = [u16; RETURNS];
 
-/// Returns as an account keeps them; those of one that never had a price are empty.
-fn load_returns(stored: &StoredReturns) -> Returns {
-    if stored.last_interval == 0 {
-        return Returns::EMPTY;
-    }
+/// Returns as an account keeps them, with the ring where it is; see [`load_returns`] for one that never had a price.
+const fn returns_in(stored: &StoredReturns) -> Returns<&Ring> {
     Returns {
         last_interval: stored.last_interval,
         observed: stored.observed,
@@ -31,8 +28,16 @@ fn load_returns(stored: &StoredReturns) -> Returns {
         squares_q30: stored.squares_q30,
         short_squares_q30: stored.short_squares_q30,
         sum_q15: stored.sum_q15,
-        biased_q15: stored.biased_q15,
+        biased_q15: &stored.biased_q15,
     }
+}
+
+/// A copy of the returns that an account keeps; those of one that never had a price are empty.
+const fn load_returns(stored: &StoredReturns) -> Returns {
+    if stored.last_interval == 0 {
+        return Returns::EMPTY;
+    }
+    returns_in(stored).copied()
 }
 
 const fn store_returns(returns: &Returns) -> StoredReturns {
@@ -142,14 +147,16 @@ const fn tails(market: &Market) -> Tails<'_> {
 /// books are added up.
 #[must_use]
 pub fn offsets(markets: &[MarketData<'_>], now: i64) -> Offsets {
-    offsets_of(&[], markets, now)
+    offsets_of(None, markets, now)
 }
 
-/// [`offsets`] of accounts that have something in these sets of markets; pairs that none of them has are left without.
+/// [`offsets`] of accounts that have something in these sets of markets, where they are given; pairs that none of them has are
+/// left without.
 #[must_use]
 #[inline(never)]
-pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> Offsets {
-    if markets.len() < 2 || !held.is_empty() && held.iter().all(|markets| markets.len() < 2) {
+pub fn offsets_of(held: Option<&[MarketSet]>, markets: &[MarketData<'_>], now: i64) -> Offsets {
+    let has_no_pair = |held: &[MarketSet]| held.iter().all(|markets| markets.len() < 2);
+    if markets.len() < 2 || held.is_some_and(has_no_pair) {
         return Offsets::NONE;
     }
     let priced = || markets.iter().filter(|market| market.price.is_some());
@@ -162,7 +169,7 @@ pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> O
         let header = market.header;
         offsets.set_floor(high, header.offset_floor_ppm);
         let returns = older.get(high).map(Returns::by_reference);
-        let returns = returns.unwrap_or_else(|| current_returns(market.returns));
+        let returns = returns.unwrap_or_else(|| returns_in(market.returns));
         let statistics = Statistics::of(returns, header.stress_vol_ppm);
         // As long as each has the tails of the one before, all align.
         let before = known.last();
@@ -178,7 +185,7 @@ pub fn offsets_of(held: &[MarketSet], markets: &[MarketData<'_>], now: i64) -> O
         for entry in header.offsets.iter().take_while(|entry| entry.is_used != 0) {
             let is_held =
                 |set: &MarketSet| set.contains(header.index) && set.contains(entry.market);
-            if !held.is_empty() && !held.iter().any(is_held) {
+            if held.is_some_and(|held| !held.iter().any(is_held)) {
                 continue;
             }
             let mut earlier = known.iter().enumerate();
@@ -208,17 +215,4 @@ fn older_returns(markets: &[MarketData<'_>], interval: u64) -> Vec<Returns> {
         returns
     };
     priced().map(advanced).collect()
-}
-
-/// Returns as an account keeps them, with the ring where it is.
-const fn current_returns(stored: &StoredReturns) -> Returns<&Ring> {
-    Returns {
-        last_interval: stored.last_interval,
-        observed: stored.observed,
-        log_price_q40: stored.log_price_q40,
-        squares_q30: stored.squares_q30,
-        short_squares_q30: stored.short_squares_q30,
-        sum_q15: stored.sum_q15,
-        biased_q15: &stored.biased_q15,
-    }
 }

@@ -155,7 +155,7 @@ fn offsets_of_pair(
             set.insert(series.market)?;
         }
     }
-    Ok(offsets_of(&held, data, now))
+    Ok(offsets_of(Some(&held), data, now))
 }
 
 /// How many different series both accounts have in a market, with those named.
