@@ -90,9 +90,9 @@ impl MarketArrays {
             }
             add_blocks(columns.blocks, lots, &array.block_q28);
             if lots > 0 {
-                columns.long_side.add(size_of(lots), array);
+                columns.long_side.add(unsigned(lots), array);
             } else {
-                take_scaled(columns.pnl, size_of(lots), &array.value_q28);
+                take_scaled(columns.pnl, unsigned(lots), &array.value_q28);
                 // Below 2^32 lots × 2^31 in all.
                 let delta = lots.wrapping_mul(i64::from(array.slope_q28[CENTRE_COLUMN]));
                 *columns.short_delta_q28 = columns.short_delta_q28.wrapping_add(delta);
@@ -108,7 +108,7 @@ impl MarketArrays {
 
 /// Lots of a book's leg without their sign.
 #[allow(clippy::cast_possible_truncation, reason = "Σ|lots| is below 2^32")]
-pub(super) const fn size_of(lots: i64) -> u32 {
+pub(super) const fn unsigned(lots: i64) -> u32 {
     lots.unsigned_abs() as u32
 }
 

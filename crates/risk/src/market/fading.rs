@@ -1,6 +1,6 @@
 //! Long options about to expire: what expires tonight does not carry what lives on (section 5 of `margin-model.md`).
 
-use super::columns::{add_blocks, add_linear, join_longs, size_of, Columns};
+use super::columns::{add_blocks, add_linear, join_longs, unsigned, Columns};
 use super::payoff::StrikeLots;
 use super::sums::BookSums;
 use super::{ExpiryEntry, MarketArrays, StrikeEntry};
@@ -50,7 +50,7 @@ impl Fading {
         let gone = product.div_ceil(self.nearest_q16.max(1)).cast_signed();
         if gone != 0 {
             add_blocks(&mut self.blocks, gone, &array.block_q28);
-            self.long_side.add(size_of(gone), array);
+            self.long_side.add(unsigned(gone), array);
             let puts = net.puts_among(gone);
             let forward = expiry.context.forward_ratio_q30;
             // Sums of fewer lots than those of the book.

@@ -250,8 +250,8 @@ impl Engine {
         instrument(&mut self.arrays, market, slot, generation, now)
     }
 
-    /// Evaluates an account's positions and tokens in the current market into `risk` and `cost`; `other_lots` are the lots
-    /// of its owner's other accounts there.
+    /// Evaluates an account's positions and tokens in the current market, beside its owner's other accounts there, into `risk`
+    /// and `cost`.
     ///
     /// # Errors
     /// Those of [`Engine::instrument`], the engine's.
