@@ -124,7 +124,7 @@ impl View {
     /// # Errors
     /// The engine's.
     pub fn curves(&self, account: &MarginAccount, market: u16) -> Result<Option<Curves>> {
-        if bridge::positions_in(account, market).is_empty() {
+        if account.positions_in(market).is_empty() {
             return Ok(None);
         }
         let copy = self.markets.get(usize::from(market));

@@ -4,7 +4,7 @@ use super::{
     matured::matured_series_value,
     offsets::offsets,
     parameters::{averaging, forward_ratio_q30, load_grid, smile_of},
-    positions_in, risk_error, MarketData,
+    risk_error, tokens_in, MarketData,
 };
 use crate::{
     error::EstuaryError,
@@ -156,7 +156,7 @@ pub(super) fn book(
     legs.clear();
     let mut besides = Besides::default();
     let mut room = MAX_LOTS_PER_MARKET.saturating_sub(1);
-    for position in positions_in(account, market.header.index) {
+    for position in account.positions_in(market.header.index) {
         let (leg, cost) = place(arrays, market, position, now)?;
         legs.push(leg);
         besides.cost = besides.cost.plus(cost).map_err(risk_error)?;
@@ -164,10 +164,7 @@ pub(super) fn book(
         besides.gross_lots = besides.gross_lots.saturating_add(lots);
         room = room.saturating_sub(leg.lots.unsigned_abs());
     }
-    for token in &account.balances {
-        if !token.is_token() || token.market != market.header.index {
-            continue;
-        }
+    for token in tokens_in(account, market.header.index) {
         let instrument = arrays
             .balance(token.amount, token.decimals, room)
             .map_err(risk_error)?;

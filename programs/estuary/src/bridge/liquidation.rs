@@ -5,7 +5,7 @@ use super::{
     liquidation_error,
     matured::constant,
     offsets::offsets,
-    positions_in, risk_error, tokens_in, MarketData,
+    risk_error, tokens_in, MarketData,
 };
 use crate::{
     error::EstuaryError,
@@ -127,7 +127,7 @@ impl Liquidation {
             let market = markets
                 .get(place)
                 .ok_or(EstuaryError::MarketAccountMissing)?;
-            let positions = positions_in(account, market.header.index);
+            let positions = account.positions_in(market.header.index);
             if let Some(position) = positions.get(take.leg) {
                 let taken = taken(take, position, market, &mut short)?;
                 done.cash = done.cash.checked_add(taken.premium).ok_or_else(overflow)?;
@@ -247,8 +247,9 @@ fn prepare(
     market: &MarketData<'_>,
     now: i64,
 ) -> Result<Prepared> {
-    let positions = positions_in(account, market.header.index);
-    let others = positions_in(liquidator, market.header.index)
+    let positions = account.positions_in(market.header.index);
+    let others = liquidator
+        .positions_in(market.header.index)
         .iter()
         .filter(|other| !positions.iter().any(|position| position.slot == other.slot));
     let room = positions.len().saturating_add(others.count());
@@ -287,7 +288,7 @@ fn tokens(
     legs: &[Leg],
 ) -> Result<Vec<Token>> {
     let mut tokens = Vec::new();
-    let positions = positions_in(account, market.header.index).len();
+    let positions = account.positions_in(market.header.index).len();
     let (contracts, balances) = legs.split_at_checked(positions).unwrap_or_default();
     let lots = |leg: &Leg| leg.lots.unsigned_abs();
     let held = contracts

@@ -15,7 +15,7 @@ pub mod what_if;
 use crate::{
     error::EstuaryError,
     oracle::CheckedPrice,
-    state::{Balance, MarginAccount, Market, Position, Round, Series, StoredReturns},
+    state::{Balance, MarginAccount, Market, Round, Series, StoredReturns},
 };
 use anchor_lang::prelude::*;
 pub use engine::{assess, Engine};
@@ -50,18 +50,8 @@ impl MarketData<'_> {
     }
 }
 
-/// Positions of an account in one market.
-#[must_use]
-pub fn positions_in(account: &MarginAccount, market: u16) -> &[Position] {
-    let positions = account.open_positions();
-    let start = positions.partition_point(|position| position.market < market);
-    let from = positions.get(start..).unwrap_or_default();
-    // Few enough that counting them is no dearer than a second search.
-    let here = from.iter().take_while(|position| position.market == market);
-    from.get(..here.count()).unwrap_or_default()
-}
-
 /// Tokens of an account whose market this is.
 pub fn tokens_in(account: &MarginAccount, market: u16) -> impl Iterator<Item = &Balance> {
-    account.tokens().filter(move |token| token.market == market)
+    let is_here = move |token: &&Balance| token.is_token() && token.market == market;
+    account.balances.iter().filter(is_here)
 }

@@ -4,7 +4,7 @@ use super::{
     engine::visit_markets,
     matured::{constant, settled_price},
     offsets::offsets,
-    positions_in, risk_error,
+    risk_error,
     trade::mark,
     Engine, MarketData,
 };
@@ -204,14 +204,11 @@ pub fn positions(
     let used = count.saturating_sub(first).min(POSITIONS_PER_PAGE);
     view.count = u16::try_from(used).map_err(|_| EstuaryError::CounterOverflow)?;
     visit_markets(account, owner, markets, now, &mut |engine, market| {
-        let positions = positions_in(account, market.header.index);
-        let before = account
-            .open_positions()
-            .partition_point(|position| position.market < market.header.index);
-        for (place, position) in positions.iter().enumerate() {
-            let entry = before.saturating_add(place).checked_sub(first);
+        for (place, at) in account.places_in(market.header.index).enumerate() {
+            let entry = at.checked_sub(first);
             let entries = view.positions.get_mut(..used).unwrap_or_default();
-            if let Some(entry) = entry.and_then(|entry| entries.get_mut(entry)) {
+            let entry = entry.and_then(|entry| entries.get_mut(entry));
+            if let (Some(entry), Some(position)) = (entry, account.positions.get(at)) {
                 *entry = position_view(engine, market, position, place)?;
             }
         }

@@ -2,7 +2,6 @@
 
 use super::{
     engine::totals_outside,
-    positions_in,
     report::{fill_summary, market_summary},
     trade::{mark, price_leg, Side},
     Engine, MarketData,
@@ -234,10 +233,12 @@ pub fn summaries(
 
 /// How many series of a market the account has before or after.
 fn series_met(account: &MarginAccount, changed: &MarginAccount, market: u16) -> usize {
-    let closed = positions_in(account, market)
+    let closed = account
+        .positions_in(market)
         .iter()
         .filter(|position| !changed.has_position(market, position.slot));
-    positions_in(changed, market)
+    changed
+        .positions_in(market)
         .len()
         .saturating_add(closed.count())
 }

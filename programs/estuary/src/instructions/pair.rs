@@ -2,8 +2,7 @@
 
 use crate::{
     bridge::{
-        engine::totals_outside, offsets::offsets_of, positions_in, risk_error, trade::Side, Engine,
-        MarketData,
+        engine::totals_outside, offsets::offsets_of, risk_error, trade::Side, Engine, MarketData,
     },
     error::EstuaryError,
     instructions::owners::Owners,
@@ -161,8 +160,9 @@ fn offsets_of_pair(
 /// How many different series both accounts have in a market, with those named.
 fn series_met(pair: &Pair<'_>, named: &[Named], market: u16) -> usize {
     let [one, other] = pair;
-    let one_has = positions_in(one, market).len();
-    let other_adds = positions_in(other, market)
+    let one_has = one.positions_in(market).len();
+    let other_adds = other
+        .positions_in(market)
         .iter()
         .filter(|position| !one.has_position(market, position.slot))
         .count();

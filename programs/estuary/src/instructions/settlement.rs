@@ -1,7 +1,7 @@
 //! What settlement does to one account in one market: the part that `settle` and `liquidate` share.
 
 use crate::{
-    bridge::{matured::matured_value, positions_in},
+    bridge::matured::matured_value,
     error::EstuaryError,
     event::{ExercisedPosition, MarketSettlement},
     market_view::MarketView,
@@ -31,7 +31,7 @@ pub(crate) fn settle_matured(
 ) -> Result<Vec<ExercisedPosition>> {
     let (header, table) = (&view.market.header, &view.market.table);
     let mut matured = Vec::new();
-    for position in positions_in(account, header.index) {
+    for position in account.positions_in(header.index) {
         if let Some(value) = matured_value(header, table, position)? {
             matured.push(ExercisedPosition {
                 market: position.market,

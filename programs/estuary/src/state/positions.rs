@@ -4,6 +4,7 @@ use super::{MarginAccount, MAX_LOTS_PER_MARKET, MAX_MARKETS_PER_ACCOUNT, MAX_POS
 use crate::error::EstuaryError;
 use anchor_lang::prelude::*;
 use core::cmp::Ordering;
+use core::ops::Range;
 
 /// A holding in one series.
 #[zero_copy]
@@ -62,12 +63,29 @@ impl MarginAccount {
             .unwrap_or(&self.positions)
     }
 
-    /// The positions in a market.
-    pub fn positions_in_mut(&mut self, market: u16) -> &mut [Position] {
+    /// Where the positions in a market stand.
+    #[must_use]
+    pub fn places_in(&self, market: u16) -> Range<usize> {
         let positions = self.open_positions();
         let start = positions.partition_point(|position| position.market < market);
-        let end = positions.partition_point(|position| position.market <= market);
-        self.positions.get_mut(start..end).unwrap_or_default()
+        let from = positions.get(start..).unwrap_or_default();
+        // Few enough that counting them is no dearer than a second search.
+        let here = from.iter().take_while(|position| position.market == market);
+        start..start.saturating_add(here.count())
+    }
+
+    /// The positions in a market.
+    #[must_use]
+    pub fn positions_in(&self, market: u16) -> &[Position] {
+        self.positions
+            .get(self.places_in(market))
+            .unwrap_or_default()
+    }
+
+    /// The positions in a market, to be changed.
+    pub fn positions_in_mut(&mut self, market: u16) -> &mut [Position] {
+        let places = self.places_in(market);
+        self.positions.get_mut(places).unwrap_or_default()
     }
 
     /// Index of the position in a series, or where it belongs.
@@ -99,14 +117,9 @@ impl MarginAccount {
     /// Absolute lots of all positions in a market.
     #[must_use]
     pub fn gross_lots(&self, market: u16) -> u64 {
-        let positions = self.open_positions();
-        let start = positions.partition_point(|position| position.market < market);
-        let here = positions.get(start..).unwrap_or_default();
-        here.iter()
-            .take_while(|position| position.market == market)
-            .fold(0, |sum, position| {
-                sum.saturating_add(position.lots.unsigned_abs())
-            })
+        self.positions_in(market).iter().fold(0, |sum, position| {
+            sum.saturating_add(position.lots.unsigned_abs())
+        })
     }
 
     /// Adds `lots` and `cost` to the position in a series, opening it where there is none. One left without lots is

@@ -1,7 +1,7 @@
 //! Settles what has become of one account's profit and loss in one market.
 
 use crate::{
-    bridge::{positions_in, settlement::marked_values_down},
+    bridge::settlement::marked_values_down,
     error::EstuaryError,
     event::{self, MarketSettlement, Settled},
     instructions::owners::owner_of_mut,
@@ -118,7 +118,7 @@ fn settle(
 fn settle_variation(account: &mut MarginAccount, view: &MarketView<'_>, now: i64) -> Result<i64> {
     let market = view.market.header.index;
     let data = view.data();
-    let positions = positions_in(account, market);
+    let positions = account.positions_in(market);
     let values = marked_values_down(&data, positions, now)?;
     let mut moved = 0i64;
     for (position, value) in account.positions_in_mut(market).iter_mut().zip(values) {
