@@ -6,6 +6,9 @@
 )]
 
 mod account;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod demo;
 mod deploy;
 mod liquidation;

@@ -11,13 +11,11 @@ use super::listing;
 use super::prices::{Bar, History, Interval, Step};
 use super::svm::Svm;
 use super::world::World;
+use crate::common::elf;
 use crate::risk::input::Input;
 use crate::risk::json::Node;
 use crate::risk::margin;
 use crate::risk::notes::Notes;
-
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 /// A price whose last digit is not zero: the file's prices then have the market's eight decimals.
 const PRICE: u64 = 16_240_000_037;
@@ -251,7 +249,7 @@ fn option(series: &SeriesArgs) -> String {
 
 #[test]
 fn the_file_needs_the_margin_that_the_program_reports_in_the_window() {
-    let Some(elf) = common::elf() else { return };
+    let Some(elf) = elf() else { return };
     let mut stage = Stage::new(&elf);
     stage.at(-1, PRICE);
     stage.compare(PRICE, "a second before the window");

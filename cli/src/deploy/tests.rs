@@ -1,7 +1,7 @@
 //! Plans and deployments on the real ELF in an embedded SVM.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anchor_lang::prelude::Pubkey;
 use estuary::state::Bank;
@@ -14,27 +14,12 @@ use solana_signer::Signer;
 use super::apply::apply;
 use super::config::{self, Deployment, Given};
 use super::plan::{compare, Action, Plan, Target};
+use crate::common::elf;
 use crate::demo::svm::Svm;
 
 const DEVNET: &str = include_str!("../../../migrations/devnet.toml");
 /// A month before the first expiry of the file.
 const NOW: i64 = 1_795_507_200;
-
-/// The program, or nothing where going without it is allowed.
-fn elf() -> Option<PathBuf> {
-    let folder = std::env::var_os("ESTUARY_ELF_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy"),
-        PathBuf::from,
-    );
-    let elf = folder.join("estuary.so");
-    let allowed = std::env::var("ESTUARY_ALLOW_NO_SBF").is_ok_and(|value| value == "1");
-    assert!(
-        elf.is_file() || allowed,
-        "{} is missing: run `cargo xtask build-sbf`",
-        elf.display()
-    );
-    elf.is_file().then_some(elf)
-}
 
 fn authority() -> Keypair {
     Keypair::new_from_array([0x11; 32])

@@ -1,4 +1,4 @@
-//! What the tests of the demo share.
+//! What tests that need the program share.
 
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,13 @@
 //! `estuary deploy` as a user runs it, against a JSON-RPC endpoint with the real program.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod endpoint;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use common::elf;
 use endpoint::Endpoint;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -17,22 +20,6 @@ const MINTS: [&str; 2] = [
 ];
 /// A month before the first expiry of the file.
 const NOW: i64 = 1_795_507_200;
-
-/// The program, or nothing where going without it is allowed.
-fn elf() -> Option<PathBuf> {
-    let folder = std::env::var_os("ESTUARY_ELF_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/deploy"),
-        PathBuf::from,
-    );
-    let elf = folder.join("estuary.so");
-    let allowed = std::env::var("ESTUARY_ALLOW_NO_SBF").is_ok_and(|value| value == "1");
-    assert!(
-        elf.is_file() || allowed,
-        "{} is missing: run `cargo xtask build-sbf`",
-        elf.display()
-    );
-    elf.is_file().then_some(elf)
-}
 
 /// A file of the tests' own.
 fn written(name: &str, text: &str) -> PathBuf {
