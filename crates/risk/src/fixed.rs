@@ -154,6 +154,40 @@ pub(crate) fn quotient_of_wide(high: u64, low: u64, divisor: u64) -> (u64, u64) 
     ((first << 32).wrapping_add(second), rest >> zeros)
 }
 
+/// The upper and the lower half of a number.
+#[allow(clippy::cast_possible_truncation, reason = "its two halves")]
+pub(crate) const fn halves(number: u128) -> (u64, u64) {
+    ((number >> 64) as u64, number as u64)
+}
+
+/// The halves of a product: four products of 64 bits cost less on chain than one of 128.
+pub(crate) fn wide_product(one: u64, other: u64) -> (u64, u64) {
+    const DIGIT: u64 = 0xffff_ffff;
+    let (a, b) = (one >> 32, one & DIGIT);
+    let (c, d) = (other >> 32, other & DIGIT);
+    // Each product is at most (2^32 − 1)², and two digits more fit 64 bits.
+    let low = b.wrapping_mul(d);
+    let middle = a.wrapping_mul(d).wrapping_add(low >> 32);
+    let more = b.wrapping_mul(c).wrapping_add(middle & DIGIT);
+    let high = a
+        .wrapping_mul(c)
+        .wrapping_add(middle >> 32)
+        .wrapping_add(more >> 32);
+    (high, (more << 32) | (low & DIGIT))
+}
+
+/// A number, not 0, raised until its top bit of 128 is set, and by how many bits.
+pub(crate) fn normalised((high, low): (u64, u64)) -> ((u64, u64), u32) {
+    if high == 0 {
+        let zeros = leading_zeros(low);
+        return ((low << zeros, 0), zeros.saturating_add(64));
+    }
+    let zeros = leading_zeros(high);
+    // In two steps: a shift by 64 is none.
+    let spill = (low >> 1) >> 63u32.wrapping_sub(zeros);
+    (((high << zeros) | spill, low << zeros), zeros)
+}
+
 /// Natural logarithm of the integer `v` in Q40, absolute error at most 2^-40; `ln_q40(0)` is 0.
 ///
 /// `v = 2^e * m`; the reciprocal of a node near `m` leaves `ln(1 + r)` with |r| < 2^-6.9, summed to
@@ -288,7 +322,21 @@ pub fn sqrt_tau_q32(seconds: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{leading_zeros, quotient_of_wide};
+    use super::{halves, leading_zeros, normalised, quotient_of_wide, wide_product};
+
+    #[test]
+    fn halves_are_those_of_the_whole() {
+        let numbers =
+            (0..64).flat_map(|bit| [1u64 << bit, u64::MAX >> bit, 0x9E37_79B9_7F4A_7C15 >> bit]);
+        for one in numbers.clone() {
+            for other in numbers.clone() {
+                let whole = u128::from(one) * u128::from(other);
+                assert_eq!(wide_product(one, other), halves(whole));
+                let zeros = whole.leading_zeros();
+                assert_eq!(normalised(halves(whole)), (halves(whole << zeros), zeros));
+            }
+        }
+    }
 
     #[test]
     fn leading_zeros_are_counted_whatever_their_number() {
