@@ -10,9 +10,13 @@
 //! All rings of an instruction are brought to the interval of its clock first, so that equal places are equal times.
 
 use crate::fixed::isqrt;
-use crate::portfolio::Offset;
 use crate::units::{ONE_PPM, SECONDS_PER_YEAR};
 use core::borrow::Borrow;
+
+mod statistics;
+mod terms;
+pub use statistics::Statistics;
+pub use terms::{validate_market, OffsetError, PairTerms, MAX_STRESS_VOL_PPM, MIN_STRESS_VOL_PPM};
 
 /// Length of an interval: two hours.
 pub const INTERVAL_SECONDS: i64 = 7_200;
@@ -22,12 +26,6 @@ pub const RETURNS: usize = 64;
 const LAST_PLACE: u64 = RETURNS as u64 - 1;
 /// Intervals in the short window: the last 32 hours.
 pub const SHORT_WINDOW: usize = 16;
-/// Intervals, of the full window, in which both markets must have a price before one offsets the other at all.
-const LEAST_COMMON: u64 = 12;
-/// Intervals from which on their history is complete; between the two the offset grows in proportion.
-const ENOUGH_COMMON: u64 = 48;
-/// Intervals of the short window in which both markets must have a price.
-const LEAST_COMMON_SHORT: u32 = 8;
 /// Returns are stored in Q15 with this added, so that a product needs no sign.
 const BIAS: u16 = 1 << 15;
 /// What 64 biases add up to.
@@ -42,11 +40,6 @@ const INTERVALS_PER_YEAR: u64 = 4_380;
 const _: () = assert!(INTERVALS_PER_YEAR.cast_signed() * INTERVAL_SECONDS == SECONDS_PER_YEAR);
 const _: () = assert!(SHORT_WINDOW == 16 && RETURNS == 4 * SHORT_WINDOW);
 const _: () = assert!(RETURNS.is_power_of_two() && RETURNS == u64::BITS as usize);
-
-/// The lowest limit of volatility (10% a year).
-pub const MIN_STRESS_VOL_PPM: u32 = 100_000;
-/// The highest limit of volatility (1000% a year).
-pub const MAX_STRESS_VOL_PPM: u32 = 10_000_000;
 
 /// The ring of one market's returns; `B` is the ring itself, or a reference to where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,114 +60,12 @@ pub struct Returns<B = [u16; RETURNS]> {
     pub biased_q15: B,
 }
 
-/// The entry of a pair of markets: how much one offsets the other, and at which correlation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PairTerms {
-    /// θ while correlation and volatility are in their bands, parts per million.
-    pub offset_ppm: u32,
-    /// Realised correlation from which on all of θ counts, parts per million.
-    pub correlation_full_ppm: u32,
-    /// Realised correlation up to which none does; below `correlation_full_ppm`.
-    pub correlation_zero_ppm: u32,
-}
-
-/// Why the terms of a pair, or a market's limits, are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OffsetError {
-    /// `offset` exceeds 95%.
-    Offset,
-    /// `correlation_full` exceeds 1.
-    CorrelationFull,
-    /// `correlation_zero` is not below `correlation_full`.
-    CorrelationZero,
-    /// `offset_floor` is not within 5% and 100%.
-    Floor,
-    /// `stress_vol` is not within 10% and 1000% a year.
-    StressVol,
-}
-
-/// Of one market, in one window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Window {
-    /// √Σa² of at most 8, rounded up, Q27.
-    root_up_q27: u64,
-    /// What volatility leaves of an offset, parts per million.
-    calm_ppm: u64,
-}
-
 /// The short window of a ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Newest {
     biased_q15: [u16; SHORT_WINDOW],
     /// Σ of them.
     sum: i64,
-}
-
-/// A market's returns at the time of an instruction, prepared for pairs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statistics<B = [u16; RETURNS]> {
-    returns: Returns<B>,
-    newest: Newest,
-    full: Window,
-    short: Window,
-}
-
-impl PairTerms {
-    /// Nothing offsets anything.
-    pub const NONE: Self = Self {
-        offset_ppm: 0,
-        correlation_full_ppm: ONE_PPM,
-        correlation_zero_ppm: 0,
-    };
-
-    /// Checks each number; the error names the first one that is wrong.
-    pub const fn validate(&self) -> Result<(), OffsetError> {
-        if self.offset_ppm > crate::portfolio::MAX_OFFSET_PPM {
-            return Err(OffsetError::Offset);
-        }
-        if self.correlation_full_ppm > ONE_PPM {
-            return Err(OffsetError::CorrelationFull);
-        }
-        if self.correlation_zero_ppm >= self.correlation_full_ppm {
-            return Err(OffsetError::CorrelationZero);
-        }
-        Ok(())
-    }
-
-    /// The tighter of two in each number.
-    #[must_use]
-    pub fn tighter(&self, other: &Self) -> Self {
-        Self {
-            offset_ppm: self.offset_ppm.min(other.offset_ppm),
-            correlation_full_ppm: self.correlation_full_ppm.max(other.correlation_full_ppm),
-            correlation_zero_ppm: self.correlation_zero_ppm.max(other.correlation_zero_ppm),
-        }
-    }
-
-    /// What a realised correlation leaves of the offset, parts per million, rounded down.
-    fn share_ppm(&self, correlation_ppm: u64) -> u64 {
-        let zero = u64::from(self.correlation_zero_ppm);
-        let band = u64::from(self.correlation_full_ppm).saturating_sub(zero);
-        let above = correlation_ppm.saturating_sub(zero);
-        if above < band {
-            scale_down(PPM, above, band)
-        } else if band == 0 {
-            0
-        } else {
-            PPM
-        }
-    }
-}
-
-/// Checks what a market brings to every pair: κ and the limit of volatility.
-pub const fn validate_market(floor_ppm: u32, stress_vol_ppm: u32) -> Result<(), OffsetError> {
-    if floor_ppm < crate::portfolio::MIN_FLOOR_PPM || floor_ppm > ONE_PPM {
-        return Err(OffsetError::Floor);
-    }
-    if stress_vol_ppm < MIN_STRESS_VOL_PPM || stress_vol_ppm > MAX_STRESS_VOL_PPM {
-        return Err(OffsetError::StressVol);
-    }
-    Ok(())
 }
 
 impl Returns<&[u16; RETURNS]> {
@@ -393,141 +284,6 @@ fn signed_q15(biased: u16) -> i64 {
     i64::from(biased).wrapping_sub(i64::from(BIAS))
 }
 
-impl Window {
-    /// From the squares of its returns and their number. Volatility up to the limit leaves an offset as it is, twice the limit
-    /// nothing of it; between them variance decides in proportion.
-    fn new(squares_q30: u64, observed: u64, stress_vol_ppm: u32) -> Self {
-        let variance_q30 = yearly_variance_up_q30(squares_q30, observed);
-        // The limit is at most 10, so its square is below 2^37 in Q30 and a million times 3 of it below 2^59.
-        let limit_q15 = (u64::from(stress_vol_ppm.min(MAX_STRESS_VOL_PPM)) << 15)
-            .checked_div(PPM)
-            .unwrap_or(0);
-        let limit_q30 = limit_q15.wrapping_mul(limit_q15);
-        let left = (limit_q30 << 2).saturating_sub(variance_q30);
-        let span = limit_q30.wrapping_mul(3).max(1);
-        let calm_ppm = if left < span {
-            scale_down(PPM, left, span)
-        } else {
-            PPM
-        };
-        Self {
-            // A root of at most 2^30.
-            root_up_q27: isqrt(squares_q30 << 24).wrapping_add(1),
-            calm_ppm,
-        }
-    }
-
-    /// Realised correlation with the same window of another market, parts per million, rounded down; 0 where it is negative.
-    fn correlation_ppm(&self, other: &Self, product_q30: i64) -> u64 {
-        if product_q30 <= 0 {
-            return 0;
-        }
-        // Below 2^31 each.
-        let scale_q54 = self.root_up_q27.wrapping_mul(other.root_up_q27);
-        let scale_q30 = (scale_q54 >> 24).wrapping_add(1);
-        // 64 products below 2^30.
-        scale_down(PPM, product_q30.cast_unsigned(), scale_q30).min(PPM)
-    }
-
-    /// What volatility of this and another market leaves of an offset of this share.
-    fn calm_ppm(&self, other: &Self, share_ppm: u64) -> u64 {
-        share_ppm.min(self.calm_ppm).min(other.calm_ppm)
-    }
-}
-
-impl Statistics {
-    /// Those of a market at a time; `stress_vol_ppm` is its limit of volatility per year.
-    pub fn new(returns: &Returns, now: i64, stress_vol_ppm: u32) -> Self {
-        let mut returns = *returns;
-        returns.advance(Returns::interval_of(now));
-        Self::of(returns, stress_vol_ppm)
-    }
-}
-
-impl<B: Borrow<[u16; RETURNS]>> Statistics<B> {
-    /// Those of returns that have been brought to the interval of the instruction.
-    #[inline(never)]
-    pub fn of(returns: Returns<B>, stress_vol_ppm: u32) -> Self {
-        let short = returns.observed & returns.short_mask();
-        Self {
-            full: Window::new(returns.squares_q30, returns.observed, stress_vol_ppm),
-            short: Window::new(returns.short_squares_q30, short, stress_vol_ppm),
-            newest: returns.newest(returns.last_interval),
-            returns,
-        }
-    }
-
-    /// Realised correlation over the full and the short window, parts per million, rounded down; 0 where it is negative.
-    pub fn correlations_ppm(&self, other: &Self) -> [u32; 2] {
-        [
-            self.correlation_ppm(other),
-            self.short_correlation_ppm(other),
-        ]
-        .map(|ppm| u32::try_from(ppm).unwrap_or(ONE_PPM))
-    }
-
-    fn correlation_ppm(&self, other: &Self) -> u64 {
-        let product_q30 = self.returns.product_q30(&other.returns);
-        self.full.correlation_ppm(&other.full, product_q30)
-    }
-
-    fn short_correlation_ppm(&self, other: &Self) -> u64 {
-        let interval = self.returns.last_interval;
-        let product_q30 = if other.returns.last_interval == interval {
-            self.newest.product_q30(&other.newest)
-        } else {
-            self.newest.product_q30(&other.returns.newest(interval))
-        };
-        self.short.correlation_ppm(&other.short, product_q30)
-    }
-
-    /// What the history of a pair leaves of an offset, parts per million, and whether it has enough of the short window.
-    fn history(&self, other: &Self, offset_ppm: u32) -> (u64, bool) {
-        let common = self.returns.observed & other.returns.observed;
-        let offset = u64::from(offset_ppm);
-        if common == u64::MAX {
-            return (offset, true);
-        }
-        let count = u64::from(common.count_ones());
-        if count < LEAST_COMMON {
-            return (0, false);
-        }
-        let newest = common & self.returns.short_mask();
-        (
-            scale_down(offset, count.min(ENOUGH_COMMON), ENOUGH_COMMON),
-            newest.count_ones() >= LEAST_COMMON_SHORT,
-        )
-    }
-
-    /// θ of a pair: what its terms allow, as far as correlation and volatility stay in their bands and there is history.
-    ///
-    /// The maintenance margin goes by the full window alone, so that an offset that ends is taken away over days; the initial
-    /// margin by the worse of both, at once.
-    #[inline(never)]
-    pub fn offset(&self, other: &Self, terms: &PairTerms) -> Offset {
-        let (history, has_newest) = self.history(other, terms.offset_ppm);
-        if history == 0 {
-            return Offset::NONE;
-        }
-        let share = terms.share_ppm(self.correlation_ppm(other));
-        let full = self.full.calm_ppm(&other.full, share);
-        if full == 0 {
-            return Offset::NONE;
-        }
-        let initial = if has_newest {
-            let share = terms.share_ppm(self.short_correlation_ppm(other));
-            self.short.calm_ppm(&other.short, share).min(full)
-        } else {
-            0
-        };
-        let of_history = |share| u32::try_from(scale_down(history, share, PPM)).unwrap_or(0);
-        Offset {
-            initial_ppm: of_history(initial),
-            maintenance_ppm: of_history(full),
-        }
-    }
-}
-
 /// The variance per year of so many squared returns, Q30, rounded up: more of it leaves less of an offset.
 fn yearly_variance_up_q30(squares_q30: u64, observed: u64) -> u64 {
     // Below 2^36 × 2^13.
@@ -544,8 +300,10 @@ fn scale_down(value: u64, numerator: u64, denominator: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::statistics::Window;
     use super::*;
     use crate::fixed::ln_q40;
+    use crate::portfolio::Offset;
     use std::vec::Vec;
 
     const TERMS: PairTerms = PairTerms {
